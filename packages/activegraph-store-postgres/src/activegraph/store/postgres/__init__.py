@@ -1,0 +1,1 @@
+"""Room set aside; furnished by the package of this name."""
