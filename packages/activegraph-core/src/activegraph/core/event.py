@@ -1,0 +1,164 @@
+"""The event: one record of a run's log, and the digest that chains it to its predecessor.
+
+An event made by this system carries its payload as canonical JSON bytes and decodes it only
+when somebody reads `payload`; what is handed out then is frozen. An event built by a user
+carries the dict that it was built with until a graph or a store takes it in, which detaches it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from activegraph.core.codec import decode_canonical, encode_payload_bytes
+from activegraph.core.frozen import freeze, thaw
+
+__all__ = ["NO_DIGEST", "Event", "canonical_payload", "digest_of", "event_digest", "make_event", "raw_payload"]
+
+NO_DIGEST = bytes(32)
+"""What the first event of a run is chained to."""
+
+_encode = msgspec.json.Encoder().encode
+_Raw = msgspec.Raw
+
+
+@dataclass(frozen=True)
+class Event:
+    """One immutable record of a run's log (runtime.md 3.1).
+
+    Attributes:
+        id: `evt_NNN`, or any text that the host chose; unique within its run.
+        type: Dotted lowercase by convention.
+        payload: JSON-like values. Frozen once a graph or a store has handed the event out.
+        actor: Who caused it: `"user"`, `"system"`, `"runtime"` or the name of a behavior.
+        frame_id: The frame of the run, if it has one.
+        caused_by: Id of the event that led to this one.
+        timestamp: ISO 8601, UTC, set by the emitter.
+    """
+
+    id: str
+    type: str
+    payload: dict[str, Any] = field(default_factory=dict)
+    actor: str | None = None
+    frame_id: str | None = None
+    caused_by: str | None = None
+    timestamp: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The seven fields in order, payload as plain dicts and lists."""
+        return {
+            "id": self.id,
+            "type": self.type,
+            "payload": thaw(self.payload),
+            "actor": self.actor,
+            "frame_id": self.frame_id,
+            "caused_by": self.caused_by,
+            "timestamp": self.timestamp,
+        }
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only while `payload` has not been decoded: it is no class attribute.
+        if name == "payload":
+            raw = self.__dict__.get("_raw")
+            if raw is not None:
+                payload = freeze(decode_canonical(raw))
+                self.__dict__["payload"] = payload
+                return payload
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.to_dict()
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+
+
+_new_event = object.__new__
+
+
+def make_event(
+    id: str,
+    type: str,
+    payload: bytes,
+    actor: str | None,
+    frame_id: str | None,
+    caused_by: str | None,
+    timestamp: str,
+    *,
+    canonical: bool,
+) -> Event:
+    """An event over JSON bytes that are decoded and frozen when `payload` is read.
+
+    Args:
+        payload: A JSON object; nothing is checked here.
+        canonical: Whether the bytes are known to be in canonical form. Text read back from a
+            database may have been edited, so stores say False and it is encoded again
+            wherever canonical bytes are asked for.
+    """
+    event = _new_event(Event)
+    event.__dict__.update(
+        {
+            "id": id,
+            "type": type,
+            "actor": actor,
+            "frame_id": frame_id,
+            "caused_by": caused_by,
+            "timestamp": timestamp,
+            "_raw": payload,
+            "_canonical": canonical,
+        }
+    )
+    return event
+
+
+def canonical_payload(event: Event) -> bytes:
+    """The payload's canonical bytes; a payload of a user's own event passes the event boundary.
+
+    Raises:
+        NonSerializableEventError: The payload holds a value that the canonical form refuses.
+    """
+    fields = event.__dict__
+    if fields.get("_canonical"):
+        raw: bytes = fields["_raw"]
+        return raw
+    return encode_payload_bytes(event.payload)
+
+
+def raw_payload(event: Event) -> bytes:
+    """The payload as JSON bytes, as stored where the event came from a store."""
+    raw: bytes | None = event.__dict__.get("_raw")
+    return encode_payload_bytes(event.payload) if raw is None else raw
+
+
+def digest_of(
+    previous: bytes,
+    id: str,
+    type: str,
+    payload: bytes,
+    actor: str | None,
+    frame_id: str | None,
+    caused_by: str | None,
+    timestamp: str,
+) -> bytes:
+    """SHA-256 over the predecessor's digest and the canonical array of the seven fields (operator.md 3.4)."""
+    return sha256(
+        previous + _encode((id, type, _Raw(payload), actor, frame_id, caused_by, timestamp))
+    ).digest()
+
+
+def event_digest(previous: bytes, event: Event) -> bytes:
+    """The digest of `event` behind `previous`; 32 zero bytes for the first event of a run."""
+    return digest_of(
+        previous,
+        event.id,
+        event.type,
+        canonical_payload(event),
+        event.actor,
+        event.frame_id,
+        event.caused_by,
+        event.timestamp,
+    )
