@@ -1,0 +1,154 @@
+"""Payloads of graph events, put together from canonical parts.
+
+A user's value is encoded once, at the place where it will stand in the payload, so that errors
+name that path and limits count that depth; everything around it is already canonical text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from activegraph.core.codec import encode_plain
+from activegraph.errors import InvalidArgumentType
+
+__all__ = ["Stamp", "object_created", "patch_payload", "provenance", "relation_created", "require_text", "without_provenance"]
+
+_quote = msgspec.json.Encoder().encode
+
+
+class Stamp(Struct, frozen=True, gc=False):
+    """Who and why: what the fields and the provenance of one event have in common."""
+
+    actor: str | None
+    caused_by: str | None
+    frame_id: str | None
+    llm_request_event_id: str | None = None
+    tool_request_event_ids: tuple[str, ...] = ()
+
+
+def provenance(stamp: Stamp, *, timestamp: str, run_id: str, evidence: bytes, created_by: str | None) -> bytes:
+    """The provenance object of runtime.md 4.3 as canonical text."""
+    parts = [
+        b'{"created_by":',
+        _quote(created_by),
+        b',"caused_by_event":',
+        _quote(stamp.caused_by),
+        b',"frame_id":',
+        _quote(stamp.frame_id),
+        b',"timestamp":',
+        _quote(timestamp),
+        b',"evidence":',
+        evidence,
+        b',"run_id":',
+        _quote(run_id),
+    ]
+    if stamp.llm_request_event_id is not None:
+        parts += [b',"llm_request_event_id":', _quote(stamp.llm_request_event_id)]
+        if stamp.tool_request_event_ids:
+            parts += [b',"tool_request_event_ids":', _quote(stamp.tool_request_event_ids)]
+    parts.append(b"}")
+    return b"".join(parts)
+
+
+def object_created(id: bytes, type: bytes, data: bytes, provenance: bytes) -> bytes:
+    """Payload of `object.created`; every argument is canonical text."""
+    return b'{"object":{"id":%b,"type":%b,"data":%b,"version":1,"provenance":%b},"id":%b}' % (
+        id,
+        type,
+        data,
+        provenance,
+        id,
+    )
+
+
+def relation_created(
+    id: bytes, source: bytes, target: bytes, type: bytes, data: bytes, provenance: bytes
+) -> bytes:
+    """Payload of `relation.created`; every argument is canonical text."""
+    return (
+        b'{"relation":{"id":%b,"source":%b,"target":%b,"type":%b,"data":%b,"provenance":%b},'
+        b'"id":%b,"source":%b,"target":%b}'
+        % (id, source, target, type, data, provenance, id, source, target)
+    )
+
+
+def patch_payload(
+    *,
+    id: str,
+    target: bytes,
+    op: str,
+    value: bytes,
+    expected_version: int,
+    proposed_by: bytes,
+    rationale: bytes,
+    evidence: bytes,
+    status: str,
+    provenance: bytes,
+) -> bytes:
+    """The `patch` object inside the payloads of patch events; byte arguments are canonical text."""
+    return (
+        b'{"id":%b,"target":%b,"op":%b,"value":%b,"expected_version":%d,"proposed_by":%b,"rationale":%b,'
+        b'"evidence":%b,"status":%b,"rejection_reason":null,"provenance":%b}'
+        % (
+            _quote(id),
+            target,
+            _quote(op),
+            value,
+            expected_version,
+            proposed_by,
+            rationale,
+            evidence,
+            _quote(status),
+            provenance,
+        )
+    )
+
+
+def require_text(name: str, value: object) -> str:
+    """`value` if it is non-empty text, else `InvalidArgumentType` that names the argument."""
+    if isinstance(value, str) and value:
+        return value
+    raise InvalidArgumentType(
+        f"`{name}` must be non-empty text, not {value!r}",
+        what_failed=f"A graph change with `{name}={value!r}`. Nothing was changed.",
+        why="Types and ids name things in the log; an empty or non-text name could not be looked up.",
+        how_to_fix=f"Pass a non-empty string as `{name}`.",
+        context={"argument": name, "type": type(value).__name__},
+    )
+
+
+def require_fields(name: str, value: object) -> dict[str, Any]:
+    """`value` if it is a dict, else `InvalidArgumentType` that names the argument."""
+    if isinstance(value, dict):
+        return value
+    raise InvalidArgumentType(
+        f"`{name}` must be a dict, not {type(value).__name__}",
+        what_failed=f"A graph change with `{name}` of type {type(value).__name__}. Nothing was changed.",
+        why="An object's data is a set of named fields.",
+        how_to_fix=f'Pass a dict as `{name}`, for example {{"title": "..."}}.',
+        context={"argument": name, "type": type(value).__name__},
+    )
+
+
+def encoded_evidence(evidence: Sequence[str] | None) -> bytes:
+    """Evidence as canonical text; a bare string would be taken apart into letters, so it is refused."""
+    if evidence is None:
+        return b"[]"
+    if isinstance(evidence, (str, bytes)) or not all(isinstance(item, str) for item in evidence):
+        raise InvalidArgumentType(
+            "`evidence` must be a list of strings",
+            what_failed=f"A graph change with `evidence={evidence!r}`. Nothing was changed.",
+            why="Evidence is a list of references; each is kept as one string.",
+            how_to_fix='Pass a list, for example `evidence=["line 12 of app.log"]`.',
+            context={"argument": "evidence", "type": type(evidence).__name__},
+        )
+    return encode_plain(list(evidence))
+
+
+def without_provenance(fields: dict[str, Any]) -> dict[str, Any]:
+    """`fields` less a top-level `provenance`, which only the graph writes."""
+    return {key: value for key, value in fields.items() if key != "provenance"}

@@ -1,0 +1,425 @@
+"""The graph of one run, as its host sees it: changes become events, reads look at the projection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from activegraph.core.changes import Stamp
+from activegraph.core.clock import Clock
+from activegraph.core.codec import check_header, encode_payload_bytes
+from activegraph.core.elements import Object, Relation, object_handle, relation_handle
+from activegraph.core.event import Event, make_event
+from activegraph.core.ids import IDGen
+from activegraph.core.log import EventSequence, RunLog
+from activegraph.core.neighborhood import neighborhood
+from activegraph.core.patch import Patch, patch_handle
+from activegraph.core.projection import Projection
+from activegraph.core.recorder import Listener, Recorder
+from activegraph.core.state import RelationState
+from activegraph.core.where import compile_where, evaluate_where
+from activegraph.core.writer import GraphWriter
+from activegraph.errors import IncompatibleRuntimeState, InvalidArgumentType
+
+if TYPE_CHECKING:
+    from activegraph.store.base import EventStore
+
+__all__ = ["Graph", "Object", "Relation", "evaluate_where"]
+
+
+class Graph:
+    """Typed objects and relations as the projection of an append-only event log.
+
+    Args:
+        ids: Id sequences of this run; never shared between graphs.
+        clock: Anything with `now() -> str`; read once per event.
+        run_id: Fixed id of the run; a fresh ULID by default.
+    """
+
+    def __init__(
+        self, ids: IDGen | None = None, clock: Clock | None = None, run_id: str | None = None
+    ) -> None:
+        self.ids = IDGen() if ids is None else ids
+        self.clock = Clock() if clock is None else clock
+        self.run_id = self.ids.run() if run_id is None else check_header("run_id", run_id)
+        self._projection = Projection()
+        self._log = RunLog()
+        self._recorder = Recorder(self.run_id, self._projection, self._log)
+        self._writer = GraphWriter(self._projection, self.ids, self.clock, self.run_id)
+        self._replayed = 0
+        self._replayed_ids: frozenset[str] | None = None
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """All events in log order, read when looked at; supports len, indexing, slices, iteration."""
+        return EventSequence(self._log, self._recorder.step)
+
+    @property
+    def replayed_ids(self) -> frozenset[str]:
+        """Ids of the events that came from a load or a fork."""
+        if self._replayed_ids is None:
+            self._replayed_ids = frozenset(event.id for event in self._log.read(1, self._replayed))
+        return self._replayed_ids
+
+    @property
+    def store(self) -> EventStore | None:
+        """The attached event store."""
+        return self._log.store  # type: ignore[return-value]  # attached as an EventStore
+
+    def add_object(
+        self,
+        type: str,
+        data: dict[str, Any],
+        *,
+        evidence: Sequence[str] | None = None,
+        actor: str | None = "system",
+        caused_by: str | None = None,
+        frame_id: str | None = None,
+        llm_request_event_id: str | None = None,
+        tool_request_event_ids: Sequence[str] | None = None,
+    ) -> Object:
+        """Create an object (`object.created`) and return it as projected."""
+        stamp = self._stamp(
+            "add_object", actor, caused_by, frame_id, llm_request_event_id, tool_request_event_ids
+        )
+        return object_handle(
+            self._writer.add_object(self._recorder.record_from_host, stamp, type, data, evidence)
+        )
+
+    def add_relation(
+        self,
+        source: str,
+        target: str,
+        type: str,
+        data: dict[str, Any] | None = None,
+        *,
+        actor: str | None = "system",
+        caused_by: str | None = None,
+        frame_id: str | None = None,
+        llm_request_event_id: str | None = None,
+        tool_request_event_ids: Sequence[str] | None = None,
+    ) -> Relation:
+        """Create a relation (`relation.created`); its ends may be unknown ids."""
+        stamp = self._stamp(
+            "add_relation", actor, caused_by, frame_id, llm_request_event_id, tool_request_event_ids
+        )
+        return relation_handle(
+            self._writer.add_relation(
+                self._recorder.record_from_host, stamp, source, target, type, data
+            )
+        )
+
+    def remove_object(
+        self,
+        object_id: str,
+        *,
+        actor: str | None = "system",
+        caused_by: str | None = None,
+        frame_id: str | None = None,
+    ) -> None:
+        """Remove an object and the relations that touch it; an unknown id does nothing."""
+        stamp = self._stamp("remove_object", actor, caused_by, frame_id)
+        self._writer.remove_object(self._recorder.record_from_host, stamp, object_id)
+
+    def remove_relation(
+        self,
+        relation_id: str,
+        *,
+        actor: str | None = "system",
+        caused_by: str | None = None,
+        frame_id: str | None = None,
+    ) -> None:
+        """Remove a relation; an unknown id does nothing."""
+        stamp = self._stamp("remove_relation", actor, caused_by, frame_id)
+        self._writer.remove_relation(self._recorder.record_from_host, stamp, relation_id)
+
+    def patch_object(
+        self,
+        target: str,
+        updates: dict[str, Any],
+        *,
+        rationale: str | None = None,
+        evidence: Sequence[str] | None = None,
+        actor: str | None = "system",
+        caused_by: str | None = None,
+        frame_id: str | None = None,
+        llm_request_event_id: str | None = None,
+        tool_request_event_ids: Sequence[str] | None = None,
+    ) -> Patch:
+        """Merge `updates` into an object's data at once (`patch.applied`).
+
+        Raises:
+            KeyError: There is no such object.
+        """
+        stamp = self._stamp(
+            "patch_object", actor, caused_by, frame_id, llm_request_event_id, tool_request_event_ids
+        )
+        return self._writer.patch_object(
+            self._recorder.record_from_host, stamp, target, updates, rationale, evidence
+        )
+
+    def propose_patch(
+        self,
+        target: str,
+        op: str,
+        value: dict[str, Any],
+        *,
+        proposed_by: str,
+        rationale: str | None = None,
+        evidence: Sequence[str] | None = None,
+        caused_by: str | None = None,
+        frame_id: str | None = None,
+        llm_request_event_id: str | None = None,
+        tool_request_event_ids: Sequence[str] | None = None,
+    ) -> Patch:
+        """Propose a change (`patch.proposed`) that `apply_patch` or `reject_patch` decides on."""
+        stamp = self._stamp(
+            "propose_patch",
+            proposed_by,
+            caused_by,
+            frame_id,
+            llm_request_event_id,
+            tool_request_event_ids,
+        )
+        return self._writer.propose_patch(
+            self._recorder.record_from_host, stamp, target, op, value, rationale, evidence
+        )
+
+    def apply_patch(
+        self,
+        patch_id: str,
+        *,
+        approved_by: str = "system",
+        caused_by: str | None = None,
+        frame_id: str | None = None,
+    ) -> Event:
+        """Apply a proposal; its event says `patch.rejected` if the target has moved on or is gone.
+
+        Raises:
+            KeyError: There is no such patch.
+            InvalidPatchLifecycleState: It was decided already.
+        """
+        stamp = self._stamp("apply_patch", approved_by, caused_by, frame_id)
+        return self._writer.apply_patch(self._recorder.record_from_host, stamp, patch_id)
+
+    def reject_patch(
+        self,
+        patch_id: str,
+        reason: str,
+        *,
+        actor: str | None = "system",
+        caused_by: str | None = None,
+        frame_id: str | None = None,
+    ) -> Event:
+        """Reject a proposal for good (`patch.rejected`)."""
+        stamp = self._stamp("reject_patch", actor, caused_by, frame_id)
+        return self._writer.reject_patch(self._recorder.record_from_host, stamp, patch_id, reason)
+
+    def emit(self, event: Event) -> Event:
+        """Take in an event that the host built; the one entry point of all changes.
+
+        Raises:
+            NonSerializableEventError: A field or the payload holds what the log cannot carry.
+            DuplicateEventError: The run has an event with this id.
+            InvalidArgumentType: A graph event without the fields that the graph reads.
+        """
+        if not isinstance(event, Event):
+            raise InvalidArgumentType(
+                f"`emit` takes an Event, not {type(event).__name__}",
+                what_failed=f"`graph.emit` was called with a {type(event).__name__}.",
+                why="The log holds events; a behavior's own `graph.emit(type, payload)` is another call.",
+                how_to_fix="graph.emit(Event(id=graph.ids.event(), type=..., payload={...}))",
+                context={"type": type(event).__name__},
+            )
+        self._recorder.check_writable("emit")
+        for name in ("id", "type", "actor", "frame_id", "caused_by", "timestamp"):
+            check_header(name, getattr(event, name))
+        taken = make_event(
+            event.id,
+            event.type,
+            encode_payload_bytes(event.payload),
+            event.actor,
+            event.frame_id,
+            event.caused_by,
+            event.timestamp,
+            canonical=True,
+        )
+        self._recorder.check_new_id(taken.id)
+        self._recorder.record_from_host(taken)
+        self.ids.reseed_from_events((taken,))
+        return taken
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit the host changes of a `with` block together; nesting joins the outer block."""
+        return self._recorder.transaction()
+
+    def add_listener(self, listener: Listener) -> None:
+        """Call `listener(event)` for every live event, after its commit."""
+        self._recorder.add_listener(listener)
+
+    def remove_listener(self, listener: Listener) -> bool:
+        """Stop calling `listener`; whether it was registered."""
+        return self._recorder.remove_listener(listener)
+
+    def attach_store(self, store: EventStore) -> None:
+        """Write the log to `store` from now on; what the graph holds already is written first.
+
+        Raises:
+            IncompatibleRuntimeState: Another store is attached, or `store` holds other events of this run.
+        """
+        attach_store(self._log, self._recorder, store)
+
+    def get_object(self, object_id: str) -> Object | None:
+        """The object of this id."""
+        state = self._projection.objects.get(object_id)
+        return None if state is None else object_handle(state)
+
+    def get_relation(self, relation_id: str) -> Relation | None:
+        """The relation of this id."""
+        state = self._projection.relations.get(relation_id)
+        return None if state is None else relation_handle(state)
+
+    def get_patch(self, patch_id: str) -> Patch | None:
+        """The patch of this id, proposed, applied or rejected."""
+        state = self._projection.patches.get(patch_id)
+        return None if state is None else patch_handle(state)
+
+    def all_objects(self) -> list[Object]:
+        """All objects in creation order."""
+        return self.objects()
+
+    def all_relations(self) -> list[Relation]:
+        """All relations in creation order."""
+        return self.relations()
+
+    def objects(self, type: str | None = None, where: dict[str, Any] | None = None) -> list[Object]:
+        """Objects of a type that meet a condition (runtime.md 4.8), in creation order."""
+        states = (
+            self._projection.objects if type is None else self._projection.objects_of_type(type)
+        ).values()
+        if not where:
+            return [object_handle(state) for state in states]
+        condition = compile_where(where, declared=False)
+        return [object_handle(state) for state in states if condition.matches_object(object_handle(state))]
+
+    def query(self, object_type: str | None = None, where: dict[str, Any] | None = None) -> list[Object]:
+        """The same as `objects`, older spelling."""
+        return self.objects(object_type, where)
+
+    def relations(
+        self, source: str | None = None, target: str | None = None, type: str | None = None
+    ) -> list[Relation]:
+        """Relations by ends and type, in creation order; filters by AND."""
+        return [relation_handle(state) for state in find_relations(self._projection, source, target, type)]
+
+    def get_relations(
+        self, object_id: str | None = None, type: str | None = None, direction: str = "both"
+    ) -> list[Relation]:
+        """Relations of one object: `"outgoing"` (it is the source), `"incoming"` or `"both"`; older spelling."""
+        if direction not in ("both", "outgoing", "incoming"):
+            raise InvalidArgumentType(
+                f"direction {direction!r} is not one of both, outgoing, incoming",
+                what_failed=f"`get_relations(direction={direction!r})`.",
+                why="A relation has a source and a target; a direction says which of them the object is.",
+                how_to_fix='Use direction="outgoing", "incoming" or "both".',
+                context={"argument": "direction", "value": str(direction)},
+            )
+        if object_id is None:
+            return self.relations(type=type)
+        found = [
+            state
+            for state in self._projection.adjacency.touching(object_id)
+            if (type is None or state.type == type)
+            and (direction != "outgoing" or state.source == object_id)
+            and (direction != "incoming" or state.target == object_id)
+        ]
+        return [relation_handle(state) for state in sorted(found, key=lambda s: s.sequence)]
+
+    def neighborhood(self, object_id: str, depth: int = 1) -> tuple[list[Object], list[Relation]]:
+        """Objects within `depth` rounds along relations in both directions, and those relations."""
+        objects, relations = neighborhood(
+            [object_id],
+            depth,
+            find=self._projection.objects.get,
+            touching=self._projection.adjacency.touching,
+        )
+        return [object_handle(o) for o in objects], [relation_handle(r) for r in relations]
+
+    def has_object_of_type(self, type: str) -> bool:
+        """Whether there is an object of this type."""
+        return bool(self._projection.objects_of_type(type))
+
+    def _stamp(
+        self,
+        operation: str,
+        actor: str | None,
+        caused_by: str | None,
+        frame_id: str | None,
+        llm_request_event_id: str | None = None,
+        tool_request_event_ids: Sequence[str] | None = None,
+    ) -> Stamp:
+        self._recorder.check_writable(operation)
+        return Stamp(
+            check_header("actor", actor),
+            check_header("caused_by", caused_by),
+            check_header("frame_id", frame_id),
+            llm_request_event_id,
+            tuple(tool_request_event_ids or ()),
+        )
+
+
+def find_relations(
+    projection: Projection, source: str | None, target: str | None, type: str | None
+) -> Sequence[RelationState]:
+    """Relations by ends and type in creation order, through the narrowest index."""
+    candidates: dict[str, RelationState]
+    if source is not None:
+        candidates = projection.adjacency.outgoing.get(source, {})
+    elif target is not None:
+        candidates = projection.adjacency.incoming.get(target, {})
+    elif type is not None:
+        candidates = projection.relations_of_type(type)
+    else:
+        candidates = projection.relations
+    return [
+        state
+        for state in candidates.values()
+        if (target is None or state.target == target) and (type is None or state.type == type)
+    ]
+
+
+def attach_store(log: RunLog, recorder: Recorder, store: EventStore) -> None:
+    """Attach `store` to a log, writing what the log holds into an empty one."""
+    if log.store is store:
+        return
+    if log.store is not None:
+        raise IncompatibleRuntimeState(
+            f"run {recorder.run_id!r} is attached to another store already",
+            what_failed=f"Attaching a second store to the graph of run {recorder.run_id!r}.",
+            why="A run has one log; two stores would each hold a part of it.",
+            how_to_fix="Use `activegraph migrate` (or `save_state` on a graph without a store) to copy a run.",
+            context={"run_id": recorder.run_id},
+        )
+    if store.run_id != recorder.run_id or store.count() > 0:
+        raise IncompatibleRuntimeState(
+            f"the store of run {store.run_id!r} does not fit the graph of run {recorder.run_id!r}",
+            what_failed=f"Attaching a store that holds {store.count()} events of run {store.run_id!r}.",
+            why="A graph is the projection of its log, so a log with other events cannot be put under it.",
+            how_to_fix=f"Load the stored run with `Runtime.load(url, run_id={store.run_id!r})`, or attach an empty store of this run.",
+            context={"run_id": recorder.run_id, "store_run_id": store.run_id},
+        )
+    backlog = list(log.read())
+    if backlog:
+        append_backlog(store, backlog)
+    log.attach(store)
+
+
+def append_backlog(store: EventStore, backlog: list[Event]) -> None:
+    """Write a whole log into an empty store, in one transaction where the store can."""
+    append_many: Callable[..., int] | None = getattr(store, "append_many", None)
+    if append_many is not None:
+        append_many(backlog, expected_count=0, sync=True)
+        return
+    for event in backlog:
+        store.append(event)

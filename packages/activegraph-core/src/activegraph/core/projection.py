@@ -1,0 +1,303 @@
+"""The projection: the graph as a function of the log.
+
+`Projection.apply` is the one function that changes a graph, whether an event has just been
+emitted, is loaded, replayed, copied into a fork or verified; live and replayed graphs are
+therefore equal by construction. Nothing here does I/O, and nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from activegraph.core.codec import decode_canonical, encode_payload_bytes
+from activegraph.core.state import ObjectState, PatchState, RelationState
+
+__all__ = ["Adjacency", "MalformedGraphEvent", "Projection"]
+
+
+class MalformedGraphEvent(ValueError):
+    """A graph event whose payload lacks what the projection reads."""
+
+
+class _ObjectFields(Struct, gc=False):
+    id: str
+    type: str
+    data: Raw
+    version: int
+    provenance: Raw
+
+
+class _ObjectCreated(Struct, gc=False):
+    object: _ObjectFields
+
+
+class _RelationFields(Struct, gc=False):
+    id: str
+    source: str
+    target: str
+    type: str
+    data: Raw
+    provenance: Raw
+
+
+class _RelationCreated(Struct, gc=False):
+    relation: _RelationFields
+
+
+class _PatchFields(Struct, gc=False):
+    id: str
+    target: str
+    op: str
+    value: Raw
+    expected_version: int = 0
+
+
+class _PatchEvent(Struct, gc=False):
+    patch: _PatchFields
+
+
+class _Removed(Struct, gc=False):
+    id: str
+
+
+class _PatchRejected(Struct, gc=False):
+    patch_id: str
+    reason: str | None
+
+
+_Payload = TypeVar("_Payload", bound=Struct)
+
+
+def _decoder(shape: type[_Payload]) -> Callable[[bytes], _Payload]:
+    fast = msgspec.json.Decoder(shape).decode
+
+    def decode(payload: bytes) -> _Payload:
+        try:
+            return fast(payload)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return _decode_tagged(payload, shape)
+
+    return decode
+
+
+def _decode_tagged(payload: bytes, shape: type[_Payload]) -> _Payload:
+    """Decode where an id or a type is a tagged string, or say what is missing."""
+    try:
+        plain = decode_canonical(payload)
+        inner = next(iter(shape.__struct_fields__))
+        if isinstance(plain.get(inner), dict):
+            element = dict(plain[inner])
+            for name in ("data", "provenance", "value"):
+                if name in element:
+                    element[name] = Raw(encode_payload_bytes(element[name]))
+            plain = {inner: element}
+        return msgspec.convert(plain, shape)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise MalformedGraphEvent(str(error)) from error
+
+
+_object_created = _decoder(_ObjectCreated)
+_relation_created = _decoder(_RelationCreated)
+_patch_event = _decoder(_PatchEvent)
+_removed = _decoder(_Removed)
+_patch_rejected = _decoder(_PatchRejected)
+
+
+class Adjacency:
+    """Relations by the node that they touch, in creation order."""
+
+    def __init__(self, relations: Iterator[RelationState]) -> None:
+        self.outgoing: dict[str, dict[str, RelationState]] = {}
+        self.incoming: dict[str, dict[str, RelationState]] = {}
+        for relation in relations:
+            self.add(relation)
+
+    def add(self, relation: RelationState) -> None:
+        self.outgoing.setdefault(relation.source, {})[relation.id] = relation
+        self.incoming.setdefault(relation.target, {})[relation.id] = relation
+
+    def drop(self, relation: RelationState) -> None:
+        for index, node in ((self.outgoing, relation.source), (self.incoming, relation.target)):
+            touching = index[node]
+            del touching[relation.id]
+            if not touching:
+                del index[node]
+
+    def touching(self, node: str) -> Iterator[RelationState]:
+        """Relations with `node` at either end; a loop comes once."""
+        out = self.outgoing.get(node)
+        if out is not None:
+            yield from out.values()
+        into = self.incoming.get(node)
+        if into is not None:
+            for relation in into.values():
+                if relation.source != node:
+                    yield relation
+
+
+class Projection:
+    """Objects, relations and patches of one run, in creation order.
+
+    Indexes are made when first asked for and kept up to date from then on, so a load that only
+    counts or diffs pays for none.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[str, ObjectState] = {}
+        self.relations: dict[str, RelationState] = {}
+        self.patches: dict[str, PatchState] = {}
+        self.sequence = 0
+        """Place in creation order of the next element."""
+        self.removals: list[ObjectState | RelationState] | None = None
+        """Where removed elements are noted while somebody needs them (an invocation's view)."""
+        self._adjacency: Adjacency | None = None
+        self._by_type: dict[str, dict[str, ObjectState]] | None = None
+        self._relations_by_type: dict[str, dict[str, RelationState]] | None = None
+        self._names: dict[str, str] = {}
+        self._apply: dict[str, Callable[[bytes], None]] = {
+            "object.created": self._on_object_created,
+            "object.removed": self._on_object_removed,
+            "relation.created": self._on_relation_created,
+            "relation.removed": self._on_relation_removed,
+            "patch.proposed": self._on_patch_proposed,
+            "patch.applied": self._on_patch_applied,
+            "patch.rejected": self._on_patch_rejected,
+        }
+
+    def apply(self, type: str, payload: bytes) -> None:
+        """Apply one event; types that are no graph changes have no effect.
+
+        Raises:
+            MalformedGraphEvent: The payload of a graph event lacks a field; nothing was changed.
+        """
+        handler = self._apply.get(type)
+        if handler is not None:
+            handler(payload)
+
+    @property
+    def adjacency(self) -> Adjacency:
+        """Relations by node."""
+        if self._adjacency is None:
+            self._adjacency = Adjacency(iter(self.relations.values()))
+        return self._adjacency
+
+    def objects_of_type(self, type: str) -> dict[str, ObjectState]:
+        """Objects of exactly this type by id, in creation order."""
+        if self._by_type is None:
+            self._by_type = {}
+            for state in self.objects.values():
+                self._by_type.setdefault(state.type, {})[state.id] = state
+        return self._by_type.get(type, {})
+
+    def relations_of_type(self, type: str) -> dict[str, RelationState]:
+        """Relations of exactly this type by id, in creation order."""
+        if self._relations_by_type is None:
+            self._relations_by_type = {}
+            for state in self.relations.values():
+                self._relations_by_type.setdefault(state.type, {})[state.id] = state
+        return self._relations_by_type.get(type, {})
+
+    def _on_object_created(self, payload: bytes) -> None:
+        fields = _object_created(payload).object
+        data, provenance = bytes(fields.data), bytes(fields.provenance)
+        _require_object(data, "object.data")
+        _require_object(provenance, "object.provenance")
+        type = self._names.setdefault(fields.type, fields.type)
+        if fields.id in self.objects:
+            self._drop_object(self.objects[fields.id])
+        state = ObjectState(fields.id, type, data, fields.version, provenance, self.sequence)
+        self.sequence += 1
+        self.objects[state.id] = state
+        if self._by_type is not None:
+            self._by_type.setdefault(type, {})[state.id] = state
+
+    def _on_object_removed(self, payload: bytes) -> None:
+        state = self.objects.get(_removed(payload).id)
+        if state is None:
+            return
+        self._drop_object(state)
+        for relation in list(self.adjacency.touching(state.id)):
+            self._drop_relation(relation)
+
+    def _on_relation_created(self, payload: bytes) -> None:
+        fields = _relation_created(payload).relation
+        data, provenance = bytes(fields.data), bytes(fields.provenance)
+        _require_object(data, "relation.data")
+        _require_object(provenance, "relation.provenance")
+        type = self._names.setdefault(fields.type, fields.type)
+        if fields.id in self.relations:
+            self._drop_relation(self.relations[fields.id])
+        state = RelationState(
+            fields.id, fields.source, fields.target, type, data, provenance, self.sequence
+        )
+        self.sequence += 1
+        self.relations[state.id] = state
+        if self._adjacency is not None:
+            self._adjacency.add(state)
+        if self._relations_by_type is not None:
+            self._relations_by_type.setdefault(type, {})[state.id] = state
+
+    def _on_relation_removed(self, payload: bytes) -> None:
+        state = self.relations.get(_removed(payload).id)
+        if state is not None:
+            self._drop_relation(state)
+
+    def _on_patch_proposed(self, payload: bytes) -> None:
+        fields = _patch_event(payload).patch
+        self.patches[fields.id] = PatchState(
+            fields.id, fields.target, fields.op, "proposed", payload, None, fields.expected_version
+        )
+
+    def _on_patch_applied(self, payload: bytes) -> None:
+        fields = _patch_event(payload).patch
+        value = bytes(fields.value)
+        _require_object(value, "patch.value")
+        known = self.patches.get(fields.id)
+        if known is None:
+            self.patches[fields.id] = PatchState(
+                fields.id, fields.target, fields.op, "applied", payload, None, fields.expected_version
+            )
+        else:
+            known.status = "applied"
+            known.raw = payload
+        target = self.objects.get(fields.target)
+        if target is None:
+            return
+        target.version += 1
+        if fields.op in ("update", "replace"):
+            if target.pending is None:
+                target.pending = [(fields.op, value)]
+            else:
+                target.pending.append((fields.op, value))
+
+    def _on_patch_rejected(self, payload: bytes) -> None:
+        fields = _patch_rejected(payload)
+        known = self.patches.get(fields.patch_id)
+        if known is not None:
+            known.status = "rejected"
+            known.rejection_reason = fields.reason
+
+    def _drop_object(self, state: ObjectState) -> None:
+        del self.objects[state.id]
+        if self._by_type is not None:
+            del self._by_type[state.type][state.id]
+        if self.removals is not None:
+            self.removals.append(state)
+
+    def _drop_relation(self, state: RelationState) -> None:
+        del self.relations[state.id]
+        if self._adjacency is not None:
+            self._adjacency.drop(state)
+        if self._relations_by_type is not None:
+            del self._relations_by_type[state.type][state.id]
+        if self.removals is not None:
+            self.removals.append(state)
+
+
+def _require_object(raw: bytes, path: str) -> None:
+    if not raw.startswith(b"{"):
+        raise MalformedGraphEvent(f"`{path}` must be an object")

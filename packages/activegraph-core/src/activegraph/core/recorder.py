@@ -1,0 +1,270 @@
+"""The one way in: every event of a run passes `Recorder.record`.
+
+Outside a step an event is committed, then applied; inside one (a behavior's invocation, a
+transaction of the host) it is applied at once, so that the step reads its own writes, and the
+whole step is committed together. Listeners hear of events after the commit that holds them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import get_ident
+from typing import Protocol
+
+from activegraph.core.event import Event, raw_payload
+from activegraph.core.log import RunLog
+from activegraph.core.projection import MalformedGraphEvent, Projection
+from activegraph.errors import (
+    DuplicateEventError,
+    IncompatibleRuntimeState,
+    InvalidArgumentType,
+)
+
+__all__ = ["Listener", "Recorder", "RunObserver"]
+
+Listener = Callable[[Event], object]
+
+_logger = logging.getLogger("activegraph.runtime")
+_observability = logging.getLogger("activegraph.observability")
+
+
+class RunObserver(Protocol):
+    """What a runtime learns from the recorder of its graph."""
+
+    def before_host_change(self) -> None:
+        """A change from outside is about to be made; raise to refuse it."""
+
+    def recorded(self, event: Event) -> None:
+        """A live event is in the projection: queue it if it is to be dispatched."""
+
+    def committed(self, events: Sequence[Event]) -> None:
+        """These events are in the log."""
+
+    def commit_failed(self, error: BaseException) -> None:
+        """The log is closed: memory is ahead of it."""
+
+
+class Recorder:
+    """Applies, buffers and commits the events of one graph; knows who may write now."""
+
+    def __init__(self, run_id: str, projection: Projection, log: RunLog) -> None:
+        self.run_id = run_id
+        self.projection = projection
+        self.log = log
+        self.step: list[Event] = []
+        """Events of the open step: in the projection, not yet in the log."""
+        self.observer: RunObserver | None = None
+        self.host_sync: bool | None = None
+        """How a host change is committed; the runtime's durability decides."""
+        self.runner: int | None = None
+        """Thread that has a `run_*` on its stack."""
+        self.in_body = False
+        """Whether foreign code of a behavior or tool is running, which writes through its own graph."""
+        self.transactions = 0
+        self._listeners: list[Listener] = []
+        self._failed_listeners: set[int] = set()
+        self._unheard: deque[Event] = deque()
+        self._notifying = False
+
+    def record(self, event: Event) -> None:
+        """Take in an event of the open step: visible inside the process at once."""
+        self.projection.apply(event.type, raw_payload(event))
+        self.step.append(event)
+        if self.observer is not None:
+            self.observer.recorded(event)
+        if _logger.isEnabledFor(logging.INFO):
+            log_emitted(event, self.run_id)
+
+    def record_from_host(self, event: Event) -> None:
+        """Take in a change from outside: durable and visible when this returns.
+
+        Inside a transaction it joins the open step instead.
+
+        Raises:
+            InvalidArgumentType: A graph event whose payload the projection cannot read.
+        """
+        if self.transactions:
+            with _refusing_malformed(event):
+                self.record(event)
+            return
+        if event.type in _GRAPH_TYPES:
+            check_projects(event)
+        self.log_commit([event], self.host_sync)
+        self.projection.apply(event.type, raw_payload(event))
+        if self.observer is not None:
+            self.observer.recorded(event)
+            self.observer.committed((event,))
+        if _logger.isEnabledFor(logging.INFO):
+            log_emitted(event, self.run_id)
+        self._tell_listeners((event,))
+
+    def commit_step(self, sync: bool | None) -> None:
+        """Commit the open step as a whole and tell those who listen."""
+        events, self.step = self.step, []
+        if not events and not sync:
+            return
+        self.log_commit(events, sync)
+        if self.observer is not None:
+            self.observer.committed(events)
+        self._tell_listeners(events)
+
+    def log_commit(self, events: Sequence[Event], sync: bool | None) -> None:
+        """Commit; where that fails for good, nobody goes on as if nothing had happened."""
+        try:
+            self.log.commit(events, sync=sync)
+        except BaseException as error:
+            if self.log.failure is not None and self.observer is not None:
+                self.observer.commit_failed(error)
+            raise
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Collect host changes into one step; what was emitted is committed even if the block raises."""
+        if self.transactions == 0:
+            self.check_writable("transaction")
+        self.transactions += 1
+        try:
+            yield
+        finally:
+            self.transactions -= 1
+            if self.transactions == 0:
+                self.commit_step(self.host_sync)
+
+    def check_writable(self, operation: str) -> None:
+        """Refuse a change by the host where it could not be one history.
+
+        Raises:
+            IncompatibleRuntimeState: A behavior or another thread is running, or the log is closed.
+        """
+        if self.in_body:
+            raise IncompatibleRuntimeState(
+                f"`{operation}` was called on the graph of run {self.run_id!r} from inside a behavior",
+                what_failed=f"`{operation}` on the `Graph` itself while a behavior or tool is running.",
+                why="While a behavior runs, its changes are one step with one cause; a change past its own graph would have neither.",
+                how_to_fix="Use the `graph` argument that the behavior was called with.",
+                context={"run_id": self.run_id, "operation": operation},
+            )
+        if self.runner is not None and self.runner != get_ident():
+            raise IncompatibleRuntimeState(
+                f"`{operation}` was called from another thread while run {self.run_id!r} is working",
+                what_failed=f"`{operation}` on the `Graph` while a `run_*` call is on another thread's stack.",
+                why="A run has one writer, so that its log is one history.",
+                how_to_fix="Wait until the `run_*` call has returned; `runtime.status()` may be called from any thread.",
+                context={"run_id": self.run_id, "operation": operation},
+            )
+        if self.log.failure is not None:
+            raise stopped_error(self.run_id, self.log.failure)
+        if self.observer is not None and not self.transactions:
+            self.observer.before_host_change()
+
+    def check_new_id(self, event_id: str) -> None:
+        """Raise `DuplicateEventError` if the run, or its open step, holds this id."""
+        if any(event.id == event_id for event in self.step) or self.log.contains(event_id):
+            raise DuplicateEventError(
+                f"event {event_id!r} exists already in run {self.run_id!r}",
+                what_failed=f"Emitting an event with the id {event_id!r}. Nothing was changed.",
+                why="An event id names one event of a run for ever; causes and forks refer to it.",
+                how_to_fix="Leave the id to the graph (`graph.ids.event()`), or choose one that the run does not hold.",
+                context={"event_id": event_id, "run_id": self.run_id},
+            )
+
+    def add_listener(self, listener: Listener) -> None:
+        """Call `listener` with every live event, after its commit."""
+        self._listeners.append(listener)
+
+    def remove_listener(self, listener: Listener) -> bool:
+        """Stop calling `listener`; whether it was there."""
+        if listener not in self._listeners:
+            return False
+        self._listeners.remove(listener)
+        return True
+
+    def _tell_listeners(self, events: Sequence[Event]) -> None:
+        if not self._listeners:
+            return
+        self._unheard.extend(events)
+        if self._notifying:
+            return
+        self._notifying = True
+        try:
+            while self._unheard:
+                event = self._unheard.popleft()
+                for listener in list(self._listeners):
+                    self._tell(listener, event)
+        finally:
+            self._notifying = False
+
+    def _tell(self, listener: Listener, event: Event) -> None:
+        try:
+            listener(event)
+        except Exception as error:
+            if self.log.failure is error:
+                raise
+            if id(listener) in self._failed_listeners:
+                return
+            self._failed_listeners.add(id(listener))
+            name = getattr(listener, "__qualname__", type(listener).__name__)
+            _observability.warning(
+                "listener failed: %s",
+                name,
+                extra={
+                    "run_id": self.run_id,
+                    "event_id": event.id,
+                    "error_type": type(error).__name__,
+                    "error_message": str(error),
+                },
+            )
+
+
+_GRAPH_TYPES = frozenset(
+    {
+        "object.created",
+        "object.removed",
+        "relation.created",
+        "relation.removed",
+        "patch.proposed",
+        "patch.applied",
+        "patch.rejected",
+    }
+)
+
+
+def check_projects(event: Event) -> None:
+    """Refuse a graph event that the projection could not apply, before it reaches the log."""
+    with _refusing_malformed(event):
+        Projection().apply(event.type, raw_payload(event))
+
+
+@contextmanager
+def _refusing_malformed(event: Event) -> Iterator[None]:
+    try:
+        yield
+    except MalformedGraphEvent as error:
+        raise InvalidArgumentType(
+            f"event {event.id!r} of type {event.type!r} lacks what the graph reads: {error}",
+            what_failed=f"Emitting a hand-built {event.type!r} event. Nothing was changed.",
+            why="The graph is a function of the log, so an event that changes it has to say how.",
+            how_to_fix="Use the graph's own calls (`add_object`, `add_relation`, `patch_object`, `remove_object` ...), "
+            "or give the payload the fields that they write.",
+            context={"event_id": event.id, "type": event.type},
+        ) from error
+
+
+def stopped_error(run_id: str, cause: BaseException) -> IncompatibleRuntimeState:
+    """The error of every call on a run whose log is closed."""
+    return IncompatibleRuntimeState(
+        f"run {run_id!r} is stopped after {type(cause).__name__}",
+        what_failed=f"A change to run {run_id!r}, whose last commit failed: {str(cause).splitlines()[0]}",
+        why="After a failed commit memory is ahead of the log; going on would build on what was never recorded.",
+        how_to_fix=f"Load the run again and go on from what was recorded:\n    Runtime.load(url, run_id={run_id!r})",
+        context={"run_id": run_id, "cause": type(cause).__name__},
+    )
+
+
+def log_emitted(event: Event, run_id: str) -> None:
+    """The INFO line of an emitted event, and its payload at DEBUG."""
+    extra = {"run_id": run_id, "event_id": event.id}
+    _logger.info("event emitted: %s", event.type, extra=extra)
