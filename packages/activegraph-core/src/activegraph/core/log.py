@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from threading import Lock
 from typing import Any, Protocol, cast
 
 from msgspec import Struct
@@ -74,6 +75,10 @@ class RunLog:
         self.window: deque[Event] = deque(maxlen=WINDOW)
         self.failure: BaseException | None = None
         """What stopped this log; None while it takes commits."""
+        self.lock = Lock()
+        """Held while head and window move, so that a reader on another thread sees one instant."""
+        self.on_advance: Callable[[], None] | None = None
+        """Called under the lock when the head has moved."""
         self._kept: list[_Kept] = []
         self._ids: set[str] | None = None
         self._append_many: Any = None
@@ -122,8 +127,11 @@ class RunLog:
             except BaseException as error:
                 self.failure = error
                 raise
-        self.head += len(events)
-        self.window.extend(events)
+        with self.lock:
+            self.head += len(events)
+            self.window.extend(events)
+            if self.on_advance is not None:
+                self.on_advance()
 
     def _write(self, events: Sequence[Event], sync: bool | None) -> None:
         if self._append_many is None:

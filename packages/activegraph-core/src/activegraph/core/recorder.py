@@ -139,6 +139,25 @@ class Recorder:
         Raises:
             IncompatibleRuntimeState: A behavior or another thread is running, or the log is closed.
         """
+        self._check_writer(operation)
+        if self.log.failure is not None:
+            raise stopped_error(self.run_id, self.log.failure)
+        if self.observer is not None and not self.transactions:
+            self.observer.before_host_change()
+
+    def check_outside(self, operation: str) -> None:
+        """Refuse what neither a behavior nor a transaction may do: fork, save, close, load packs."""
+        self._check_writer(operation)
+        if self.transactions or self.runner is not None:
+            raise IncompatibleRuntimeState(
+                f"`{operation}` was called inside `graph.transaction()` or a `run_*` of run {self.run_id!r}",
+                what_failed=f"`{operation}` while a step is open or the loop is working.",
+                why="It needs a log that ends with a whole step.",
+                how_to_fix="Call it after the `with` block, or after `run_*` has returned.",
+                context={"run_id": self.run_id, "operation": operation},
+            )
+
+    def _check_writer(self, operation: str) -> None:
         if self.in_body:
             raise IncompatibleRuntimeState(
                 f"`{operation}` was called on the graph of run {self.run_id!r} from inside a behavior",
@@ -155,10 +174,6 @@ class Recorder:
                 how_to_fix="Wait until the `run_*` call has returned; `runtime.status()` may be called from any thread.",
                 context={"run_id": self.run_id, "operation": operation},
             )
-        if self.log.failure is not None:
-            raise stopped_error(self.run_id, self.log.failure)
-        if self.observer is not None and not self.transactions:
-            self.observer.before_host_change()
 
     def check_new_id(self, event_id: str) -> None:
         """Raise `DuplicateEventError` if the run, or its open step, holds this id."""

@@ -1,0 +1,151 @@
+"""Id sequences of one run: everything but the run's own id follows from what the run does."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from threading import Lock
+
+from activegraph.core.event import Event
+
+__all__ = ["IDGen"]
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_RANDOM_BITS = 80
+
+_ulid_lock = Lock()
+_last_ulid = 0
+
+
+class IDGen:
+    """The id sequences of one run, each from 1. Not shared between graphs.
+
+    Objects of all types share one sequence. Stops have one of their own, so that a run that was
+    stopped and gone on with has the ids of one that was not.
+    """
+
+    def __init__(self) -> None:
+        self._event = 0
+        self._object = 0
+        self._relation = 0
+        self._patch = 0
+        self._frame = 0
+        self._stop = 0
+        self._approval = 0
+
+    def event(self) -> str:
+        """`evt_001`, ..."""
+        self._event += 1
+        return f"evt_{self._event:03d}"
+
+    def object(self, type: str) -> str:
+        """`task#1`, `claim#2`, ..."""
+        self._object += 1
+        return f"{type}#{self._object}"
+
+    def relation(self) -> str:
+        """`rel_001`, ..."""
+        self._relation += 1
+        return f"rel_{self._relation:03d}"
+
+    def patch(self) -> str:
+        """`patch_001`, ..."""
+        self._patch += 1
+        return f"patch_{self._patch:03d}"
+
+    def frame(self) -> str:
+        """`frame_001`, ..."""
+        self._frame += 1
+        return f"frame_{self._frame:03d}"
+
+    def stop(self) -> str:
+        """`stop_001`, ...: ids of events that say that the loop stopped."""
+        self._stop += 1
+        return f"stop_{self._stop:03d}"
+
+    def approval(self) -> str:
+        """`approval_001`, ..."""
+        self._approval += 1
+        return f"approval_{self._approval:03d}"
+
+    def run(self) -> str:
+        """A fresh ULID: sorts by creation time, increasing within this process."""
+        global _last_ulid
+        fresh = (time.time_ns() // 1_000_000) << _RANDOM_BITS | int.from_bytes(os.urandom(10), "big")
+        with _ulid_lock:
+            if fresh >> _RANDOM_BITS <= _last_ulid >> _RANDOM_BITS:
+                fresh = _last_ulid + 1
+            _last_ulid = fresh
+        return "".join(_CROCKFORD[fresh >> shift & 31] for shift in range(125, -1, -5))
+
+    def reseed_from_events(self, events: Iterable[Event]) -> None:
+        """Raise each sequence to the highest number that these events show; never lower one."""
+        for event in events:
+            self.saw_event_id(event.id)
+            self.saw_stop_id(event.id)
+            if event.frame_id is not None:
+                self.saw_frame_id(event.frame_id)
+            self._saw_payload(event)
+
+    def _saw_payload(self, event: Event) -> None:
+        payload = event.payload
+        if event.type == "object.created":
+            self._saw_inner(payload, "object", self.saw_object_id)
+        elif event.type == "relation.created":
+            self._saw_inner(payload, "relation", self.saw_relation_id)
+        elif event.type in ("patch.proposed", "patch.applied"):
+            self._saw_inner(payload, "patch", self.saw_patch_id)
+        elif event.type == "patch.rejected" and isinstance(payload.get("patch_id"), str):
+            self.saw_patch_id(payload["patch_id"])
+        elif event.type == "approval.proposed" and isinstance(payload.get("approval_id"), str):
+            self.saw_approval_id(payload["approval_id"])
+
+    @staticmethod
+    def _saw_inner(payload: dict[str, object], key: str, saw: object) -> None:
+        inner = payload.get(key)
+        id = inner.get("id") if isinstance(inner, dict) else payload.get("id")
+        if isinstance(id, str) and callable(saw):
+            saw(id)
+
+    def saw_event_id(self, id: str) -> None:
+        """Move the sequence of events past `id`, if it has the shape of one."""
+        if id[:4] == "evt_" and (number := _number(id[4:])) > self._event:
+            self._event = number
+
+    def saw_object_id(self, id: str) -> None:
+        """Move the sequence of objects past the number after the last `#` of `id`."""
+        if (number := _number(id[id.rfind("#") + 1 :])) > self._object and "#" in id:
+            self._object = number
+
+    def saw_relation_id(self, id: str) -> None:
+        """Move the sequence of relations past `id`."""
+        if id[:4] == "rel_" and (number := _number(id[4:])) > self._relation:
+            self._relation = number
+
+    def saw_patch_id(self, id: str) -> None:
+        """Move the sequence of patches past `id`."""
+        if id[:6] == "patch_" and (number := _number(id[6:])) > self._patch:
+            self._patch = number
+
+    def saw_frame_id(self, id: str) -> None:
+        """Move the sequence of frames past `id`."""
+        if id[:6] == "frame_" and (number := _number(id[6:])) > self._frame:
+            self._frame = number
+
+    def saw_stop_id(self, id: str) -> None:
+        """Move the sequence of stops past `id`."""
+        if id[:5] == "stop_" and (number := _number(id[5:])) > self._stop:
+            self._stop = number
+
+    def saw_approval_id(self, id: str) -> None:
+        """Move the sequence of approvals past `id`."""
+        if id[:9] == "approval_" and (number := _number(id[9:])) > self._approval:
+            self._approval = number
+
+
+def _number(digits: str) -> int:
+    """The number that an id ends with; 0 for an id of another shape."""
+    if len(digits) < 19 and digits.isascii() and digits.isdigit():
+        return int(digits)
+    return 0

@@ -1,0 +1,160 @@
+"""The root of all errors of the product, the seven categories, and the texts that they share."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+__all__ = [
+    "DOCS_BASE_URL",
+    "GITHUB_NEW_ISSUE_URL",
+    "ActiveGraphError",
+    "ConfigurationError",
+    "ExecutionError",
+    "PackError",
+    "PatternError",
+    "RegistrationError",
+    "ReplayError",
+    "StorageError",
+    "internal_bug_fields",
+]
+
+DOCS_BASE_URL = "https://docs.activegraph.ai"
+"""The one place that links in messages start from."""
+
+GITHUB_NEW_ISSUE_URL = "https://github.com/activegraph/activegraph/issues/new"
+"""Where to report what only a bug of the framework can cause."""
+
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z][a-z0-9]*|[A-Z]+|[a-z0-9]+")
+
+
+class ActiveGraphError(Exception):
+    """An error that says what failed, why it must be so, and what to do now.
+
+    Args:
+        summary: One line that names the thing.
+        what_failed, why, how_to_fix: The three parts; left out, `str` is the summary alone.
+        context: Machine-readable details.
+    """
+
+    _doc_slug: ClassVar[str] = "active-graph-error"
+
+    def __init__(
+        self,
+        summary: str,
+        *,
+        what_failed: str | None = None,
+        why: str | None = None,
+        how_to_fix: str | None = None,
+        context: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.what_failed = what_failed or ""
+        self.why = why or ""
+        self.how_to_fix = how_to_fix or ""
+        self.context: dict[str, Any] = dict(context or {})
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.__module__ = "activegraph.errors"
+        if "_doc_slug" not in cls.__dict__:
+            cls._doc_slug = "-".join(_WORD.findall(cls.__name__)).lower()
+
+    @property
+    def doc_url(self) -> str:
+        """The page of this error in the reference."""
+        return f"{DOCS_BASE_URL}/errors/{self._doc_slug}"
+
+    def is_structured(self) -> bool:
+        """Whether all three parts were given."""
+        return bool(self.what_failed and self.why and self.how_to_fix)
+
+    def __str__(self) -> str:
+        if not self.is_structured():
+            return self.summary
+        parts = (
+            ("What failed", self.what_failed),
+            ("Why", self.why),
+            ("How to fix", self.how_to_fix),
+            ("More", self.doc_url),
+        )
+        sections = [f"{type(self).__name__}: {self.summary}"]
+        sections += [f"{title}:\n{_indented(body)}" for title, body in parts]
+        return "\n\n".join(sections)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Leaves build their own texts from keyword arguments, so a copy is restored by its state.
+        return _restored, (type(self), self.args), self.__dict__
+
+
+def _restored(cls: type[ActiveGraphError], args: tuple[Any, ...]) -> ActiveGraphError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    return error
+
+
+def _indented(body: str) -> str:
+    return "\n".join(f"  {line}" if line else "" for line in body.split("\n"))
+
+
+ActiveGraphError.__module__ = "activegraph.errors"
+
+
+class ConfigurationError(ActiveGraphError):
+    """Wrong construction, arguments or state."""
+
+
+class RegistrationError(ActiveGraphError):
+    """Declaring or looking up behaviors, tools and packs."""
+
+
+class ExecutionError(ActiveGraphError):
+    """Raised to the caller during a run."""
+
+
+class ReplayError(ActiveGraphError):
+    """Replay, resume or fork differs from the log."""
+
+
+class StorageError(ActiveGraphError):
+    """Stores, their URLs and their content."""
+
+
+class PatternError(ActiveGraphError):
+    """Patterns."""
+
+
+class PackError(ActiveGraphError):
+    """Packs."""
+
+
+def internal_bug_fields(
+    *,
+    summary: str,
+    what_happened: str,
+    why_invariant: str,
+    location: str,
+    extra_context: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Arguments for an error that only a bug of the framework can cause (runtime.md 17.4)."""
+    from activegraph import __version__
+
+    return {
+        "summary": summary,
+        "what_failed": what_happened,
+        "why": why_invariant,
+        "how_to_fix": (
+            "This is a framework bug, not a problem with your code. Please report it:\n"
+            f"    {GITHUB_NEW_ISSUE_URL}\n"
+            f"framework version: {__version__}\n"
+            f"internal location: {location}"
+        ),
+        "context": {
+            "internal": True,
+            "framework_version": __version__,
+            "internal_error_location": location,
+            "report_url": GITHUB_NEW_ISSUE_URL,
+            **(extra_context or {}),
+        },
+    }

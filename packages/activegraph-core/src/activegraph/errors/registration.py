@@ -1,0 +1,134 @@
+"""Errors about declaring and looking up behaviors, tools and optional parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from activegraph.errors.base import RegistrationError
+
+__all__ = [
+    "AmbiguousBehaviorError",
+    "AmbiguousToolError",
+    "BehaviorNotFoundError",
+    "InvalidActivateAfter",
+    "InvalidToolRegistration",
+    "MissingOptionalDependency",
+    "ToolNotFoundError",
+]
+
+_NAMES_SHOWN = 6
+
+
+class MissingOptionalDependency(RegistrationError, ImportError):
+    """An optional package is needed and not installed."""
+
+    def __init__(self, *, package: str, feature: str, extras: str | None = None) -> None:
+        install = f"pip install 'activegraph[{extras}]'" if extras else f"pip install {package}"
+        context: dict[str, Any] = {"package": package, "feature": feature}
+        if extras:
+            context["extras"] = extras
+        super().__init__(
+            f"{feature} requires the '{package}' Python package",
+            what_failed=f"{feature} was used, and '{package}' is not installed.",
+            why="Optional parts are distributions of their own, so that the core stays small.",
+            how_to_fix=install,
+            context=context,
+        )
+        self.package = package
+        self.feature = feature
+        self.extras = extras
+
+
+class _NotFound(RegistrationError, LookupError):
+    _kind = "thing"
+
+    def __init__(self, name: str, *, registered: Iterable[str] | None = None, **context: Any) -> None:
+        known = tuple(registered or ())
+        super().__init__(
+            f"no {self._kind} named {name!r}",
+            what_failed=f"Looking up {self._kind} {name!r}.",
+            why=f"{self._kind.capitalize()}s are found by their exact name.",
+            how_to_fix=f"Register it, or use one of the known names: {_shown(known)}",
+            context={"name": name, "registered": known, **context},
+        )
+        self.name = name
+        self.registered = known
+
+
+class BehaviorNotFoundError(_NotFound):
+    """No behavior has this name."""
+
+    _kind = "behavior"
+
+    def __init__(self, name: str, *, registered: Iterable[str] | None = None, pack_state: bool = False) -> None:
+        super().__init__(name, registered=registered, pack_state=pack_state)
+
+
+class ToolNotFoundError(_NotFound):
+    """No tool has this name."""
+
+    _kind = "tool"
+
+    def __init__(self, name: str, *, registered: Iterable[str] | None = None) -> None:
+        super().__init__(name, registered=registered)
+
+
+class _Ambiguous(RegistrationError, ValueError):
+    _kind = "thing"
+
+    def __init__(self, name: str, *, packs: Iterable[str] | None = None) -> None:
+        owners = tuple(packs or ())
+        full = ", ".join(f"{pack}.{name}" for pack in owners) or f"<pack>.{name}"
+        super().__init__(
+            f"{self._kind} name {name!r} exists in several packs: {', '.join(owners) or 'unknown'}",
+            what_failed=f"Looking up {self._kind} {name!r} by its short name.",
+            why="A short name must mean one thing.",
+            how_to_fix=f"Use the full name: {full}",
+            context={"name": name, "packs": owners},
+        )
+        self.name = name
+        self.packs = owners
+
+
+class AmbiguousBehaviorError(_Ambiguous):
+    """A behavior's short name exists in several packs."""
+
+    _kind = "behavior"
+
+
+class AmbiguousToolError(_Ambiguous):
+    """A tool's short name exists in several packs."""
+
+    _kind = "tool"
+
+
+class InvalidToolRegistration(RegistrationError, TypeError):
+    """Something that is no tool was given as one."""
+
+    def __init__(self, value: object) -> None:
+        shown = repr(value)[:80]
+        super().__init__(
+            f"{shown} of type {type(value).__name__} is no Tool",
+            what_failed=f"`tools=` holds a {type(value).__name__}: {shown}",
+            why="The runtime calls tools by their declaration: name, schema and cost.",
+            how_to_fix="Declare the function with @tool, and pass what the decorator returns.",
+            context={"type": type(value).__name__, "repr": shown},
+        )
+        self.value = value
+
+
+class InvalidActivateAfter(RegistrationError, ValueError):
+    """A delay that is no whole number of events."""
+
+    def __init__(self, *, spec: object, kind: str, hint: str) -> None:
+        super().__init__(
+            f"activate_after={spec!r} is invalid ({kind})",
+            what_failed=f"Declaring a behavior with `activate_after={spec!r}`.",
+            why="Delays are counted in dispatched events, never in time, so that a replay waits as long as the run did.",
+            how_to_fix=hint,
+            context={"spec": repr(spec), "kind": kind, "hint": hint},
+        )
+        self.spec = spec
+        self.kind = kind
+        self.hint = hint

@@ -1,0 +1,20 @@
+"""Declared permissions of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = ["Policy"]
+
+
+@dataclass
+class Policy:
+    """What behaviors say they may do (runtime.md 11.2); shown to them as `ctx.policy`, recorded, not enforced."""
+
+    behavior: str | None = None
+    can_create: list[str] = field(default_factory=list)
+    can_create_relation: list[str] = field(default_factory=list)
+    can_propose: list[str] = field(default_factory=list)
+    can_apply: list[str] = field(default_factory=list)
+    can_call_tool: list[str] = field(default_factory=list)
+    requires_approval: list[str] = field(default_factory=list)

@@ -1,0 +1,163 @@
+"""Limits on a run and the use of them, over eight dimensions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from activegraph.core.clock import Clock
+from activegraph.errors import InvalidRuntimeConfiguration
+
+__all__ = ["DIMENSIONS", "Budget"]
+
+DIMENSIONS = (
+    "max_events",
+    "max_behavior_calls",
+    "max_llm_calls",
+    "max_tool_calls",
+    "max_patches",
+    "max_depth",
+    "max_seconds",
+    "max_cost_usd",
+)
+"""In the order in which exhaustion is looked for (runtime.md 12.1)."""
+
+_COST = "max_cost_usd"
+_SECONDS = "max_seconds"
+
+
+class Budget:
+    """Limits and use of one run. Seconds are monotonic time, costs US dollars, exact.
+
+    Args:
+        limits: Any of the eight dimensions; missing or None means no limit.
+        carry_over: Start from the use that a loaded run's log records.
+
+    Raises:
+        InvalidRuntimeConfiguration: An unknown key, a negative number or no number.
+    """
+
+    def __init__(self, limits: Mapping[str, Any] | None = None, *, carry_over: bool = False) -> None:
+        given = dict(limits or {})
+        for key in given:
+            if key not in DIMENSIONS:
+                raise _refusal(f"unknown budget key {key!r}", f"Use only: {', '.join(DIMENSIONS)}.")
+        self.carry_over = carry_over
+        cost = given.pop(_COST, None)
+        self.cost_limit: Decimal | None = None if cost is None else _money(cost)
+        self.limits: dict[str, float] = {
+            key: math.inf if given.get(key) is None else _number(key, given[key]) for key in DIMENSIONS
+        }
+        if self.cost_limit is not None:
+            self.limits[_COST] = float(self.cost_limit)
+        self.used: dict[str, float] = dict.fromkeys(DIMENSIONS, 0.0)
+        self.cost_used = Decimal(0)
+        self._limited = [key for key in DIMENSIONS if self.limits[key] != math.inf and key != _COST]
+        self._exhausted_by: str | None = None
+        self._started_at: float | None = None
+        self._clock: Any = Clock()
+
+    def start(self) -> None:
+        """Start the seconds, or start them anew."""
+        self._started_at = self._clock.monotonic()
+
+    def use_clock(self, clock: Any) -> None:
+        """Measure seconds by the `monotonic()` of this clock, if it has one."""
+        if hasattr(clock, "monotonic"):
+            self._clock = clock
+
+    @property
+    def started(self) -> bool:
+        """Whether the seconds are running."""
+        return self._started_at is not None
+
+    def elapsed_seconds(self) -> float:
+        """Seconds since `start()`; 0.0 before it."""
+        if self._started_at is None:
+            return 0.0
+        elapsed: float = self._clock.monotonic() - self._started_at
+        return elapsed
+
+    def consume(self, key: str, amount: float = 1.0) -> None:
+        """Add use to one dimension."""
+        self.used[key] += amount
+
+    def reach(self, key: str, level: float) -> None:
+        """Raise a dimension that is no sum (`max_depth`) to `level`."""
+        if level > self.used[key]:
+            self.used[key] = float(level)
+
+    def remaining(self, *, leave_out: str | None = None) -> bool:
+        """False if any dimension is exhausted; `exhausted_by` then names the first."""
+        self._exhausted_by = self._find_exhausted(leave_out)
+        return self._exhausted_by is None
+
+    def _find_exhausted(self, leave_out: str | None) -> str | None:
+        for key in self._limited:
+            if key == leave_out:
+                continue
+            used = self.elapsed_seconds() if key == _SECONDS else self.used[key]
+            if used >= self.limits[key]:
+                return key
+        if self.cost_limit is not None and self.cost_used >= self.cost_limit:
+            return _COST
+        return None
+
+    def exhausted_by(self) -> str | None:
+        """The dimension that the last `remaining()` found exhausted."""
+        return self._exhausted_by
+
+    def has_cost_limit(self) -> bool:
+        """Whether cost is limited."""
+        return self.cost_limit is not None
+
+    def add_cost(self, amount: Any) -> None:
+        """Add the cost of a call, in US dollars."""
+        self.cost_used += _money(amount)
+        self.used[_COST] = float(self.cost_used)
+
+    def cost_remaining_amount(self) -> Decimal | None:
+        """What is left in US dollars, never below 0; None without a limit."""
+        if self.cost_limit is None:
+            return None
+        return max(self.cost_limit - self.cost_used, Decimal(0))
+
+    def cost_remaining(self, prospective: Any) -> bool:
+        """Whether a further cost of this size would stay within the limit."""
+        return self.cost_limit is None or self.cost_used + _money(prospective) <= self.cost_limit
+
+    def snapshot(self) -> dict[str, Any]:
+        """Use and limits as plain values; elapsed seconds are left out, so that logs are reproducible."""
+        return {
+            "used": dict(self.used),
+            "limits": {k: None if v == math.inf else v for k, v in self.limits.items()},
+            "cost_used_usd": str(self.cost_used),
+            "cost_limit_usd": None if self.cost_limit is None else str(self.cost_limit),
+        }
+
+
+def _number(key: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) or not value >= 0:
+        raise _refusal(f"{key} must be a number >= 0, not {value!r}", f'budget={{"{key}": 100}}')
+    return float(value)
+
+
+def _money(value: Any) -> Decimal:
+    try:
+        amount = Decimal(str(value)) if not isinstance(value, (bool, Decimal)) else value
+        if isinstance(amount, Decimal) and amount.is_finite() and amount >= 0:
+            return amount
+    except InvalidOperation:
+        pass
+    raise _refusal(f"{_COST} must be an amount >= 0, not {value!r}", f'budget={{"{_COST}": "5.00"}}')
+
+
+def _refusal(what: str, fix: str) -> InvalidRuntimeConfiguration:
+    return InvalidRuntimeConfiguration(
+        what,
+        what_failed=f"Building a budget: {what}.",
+        why="A limit that is misspelt or no number would never stop anything.",
+        how_to_fix=fix,
+    )

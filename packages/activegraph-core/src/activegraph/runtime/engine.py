@@ -1,0 +1,234 @@
+"""The state of one running run: what the loop, the front door and `status()` share.
+
+The engine observes the recorder of its graph: it queues what is to be dispatched and publishes
+what `status()` shows after each commit. It decides nothing; `loop` does.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from activegraph.behaviors.base import AnyBehavior
+from activegraph.behaviors.registry import get_registry
+from activegraph.core.event import Event, raw_payload
+from activegraph.core.graph import Graph
+from activegraph.errors import DOCS_BASE_URL, IncompatibleRuntimeState, InvalidRuntimeConfiguration
+from activegraph.runtime.budget import Budget
+from activegraph.runtime.queue import SUBSCRIBABLE, WorkItem, is_internal
+from activegraph.runtime.resume import CutOff, Owed
+from activegraph.runtime.subscriptions import Subscriptions
+
+__all__ = ["Durability", "Engine", "Published", "checked_durability"]
+
+Durability = Literal["effect", "every-step", "os"]
+
+_HOST_SYNC: dict[str, bool] = {"effect": True, "every-step": True, "os": False}
+_STEP_SYNC: dict[str, bool | None] = {"effect": None, "every-step": True, "os": False}
+
+
+class Published(Struct, frozen=True, gc=False):
+    """What `status()` shows besides the window of events: true between two commits."""
+
+    head: int = 0
+    queue_depth: int = 0
+    used: tuple[float, ...] = ()
+    cost_used: str = "0"
+    last_stop: tuple[str, str | None] | None = None
+    """Type of the log's last `runtime.*` event, and what was exhausted."""
+
+
+class Engine:
+    """Queue, behaviors, budget and published state of one run."""
+
+    docs_base_url = DOCS_BASE_URL
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        behaviors: Sequence[AnyBehavior] | None,
+        frame: Any,
+        policy: Any,
+        budget: Budget,
+        seed: int,
+        durability: Durability,
+    ) -> None:
+        self.graph = graph
+        self.run_id = graph.run_id
+        self.projection = graph._projection
+        self.log = graph._log
+        self.recorder = graph._recorder
+        self.writer = graph._writer
+        self.explicit = None if behaviors is None else tuple(behaviors)
+        self.frame = frame
+        self.frame_id: str | None = getattr(frame, "id", None)
+        self.policy = policy
+        self.budget = budget
+        self.seed = seed
+        self.durability = durability
+        self.queue: deque[WorkItem] = deque()
+        self.tick = 0
+        self.current: WorkItem | None = None
+        """The event whose behaviors are being invoked."""
+        self.subscriptions: Subscriptions | None = None
+        self.owed: Owed | None = None
+        """What a load found still to do; None once the queue has been built from it."""
+        self.cut: CutOff | None = None
+        """The invocation that a crash cut off, until it has been finished."""
+        self.last_taken: str | None = None
+        """Id of the event that was taken from the queue last."""
+        self.last_stop: tuple[str, str | None] | None = None
+        self.worked = False
+        """Whether anything was dispatched or invoked since the last `runtime.*` event."""
+        self.goal: str | None = None
+        self.goal_recorded = False
+        self.setup_count = self.log.head
+        """Events that the graph held before its first runtime."""
+        self.running = False
+        self.closed = False
+        self.published = Published()
+
+    @property
+    def step_sync(self) -> bool | None:
+        """How a behavior's step is committed."""
+        return _STEP_SYNC[self.durability]
+
+    @property
+    def host_sync(self) -> bool:
+        """How what returns to the host is committed."""
+        return _HOST_SYNC[self.durability]
+
+    def attach(self) -> None:
+        """Observe the graph from now on."""
+        previous = self.recorder.observer
+        if isinstance(previous, Engine):
+            previous.closed = True
+        self.recorder.observer = self
+        self.recorder.host_sync = self.host_sync if self.log.store is not None else None
+        self.log.on_advance = self.publish
+        clock = self.graph.clock
+        self.budget.use_clock(clock)
+        self.publish()
+
+    def detach(self) -> None:
+        """Stop observing; the graph stays readable and takes changes without a runtime."""
+        self.closed = True
+        if self.recorder.observer is self:
+            self.recorder.observer = None
+            self.recorder.host_sync = None
+            self.log.on_advance = None
+
+    def check_callable(self, operation: str) -> None:
+        """Refuse a call of the host's from inside a behavior, another thread or a transaction."""
+        self.recorder.check_outside(operation)
+
+    def monotonic(self) -> float:
+        """Seconds for measuring durations; a clock that stands still measures none."""
+        clock = self.graph.clock
+        measure = getattr(clock, "monotonic", None)
+        return 0.0 if measure is None else float(measure())
+
+    def behaviors_now(self) -> Sequence[AnyBehavior]:
+        """The behaviors that a `run_*` starting now would use."""
+        return get_registry() if self.explicit is None else self.explicit
+
+    def refresh_subscriptions(self) -> Subscriptions:
+        """Index the behaviors as they are now, and build the queue that a load left owed."""
+        behaviors = tuple(self.behaviors_now())
+        if self.subscriptions is None or self.subscriptions.behaviors != behaviors:
+            self.subscriptions = Subscriptions(behaviors)
+        if self.owed is not None:
+            owed, self.owed = self.owed, None
+            fresh, self.queue = self.queue, deque()
+            self.queue.extend(owed.items(self.subscriptions))
+            self.queue.extend(fresh)
+        return self.subscriptions
+
+    def queue_depth(self) -> int:
+        """Events that wait for dispatch; one that is partly dispatched counts."""
+        depth = len(self.queue)
+        if self.owed is not None:
+            depth += len(self.owed.items(self.subscriptions or Subscriptions(tuple(self.behaviors_now()))))
+        return depth
+
+    def before_host_change(self) -> None:
+        """Refuse changes while an invocation waits to be finished against its prefix."""
+        if self.closed:
+            return
+        if self.cut is not None and not self.running:
+            raise IncompatibleRuntimeState(
+                f"run {self.run_id!r} has an unfinished invocation of {self.cut.behavior!r}",
+                what_failed=f"A change from outside, while {self.cut.behavior!r} on event {self.cut.event_id!r} waits to be finished.",
+                why="That invocation was cut off by a crash and is executed again against what it had recorded; a change now would shift it.",
+                how_to_fix="Call `run_until_idle()` first, then make the change; or fork before the invocation.",
+                context={"run_id": self.run_id, "behavior": self.cut.behavior, "event_id": self.cut.event_id},
+            )
+
+    def recorded(self, event: Event) -> None:
+        """Queue a live event if somebody is to see it."""
+        type = event.type
+        if not is_internal(type):
+            self.tick += 1
+            self.queue.append(WorkItem(event, self.tick, self._depth_of(event)))
+        elif type in SUBSCRIBABLE and self.subscriptions is not None and self.subscriptions.for_type(type):
+            about = about_behavior(event)
+            if not (type.startswith("behavior.") and self._current_is_internal()):
+                self.queue.append(WorkItem(event, self.tick, self._depth_of(event), about))
+
+    def committed(self, events: Sequence[Event]) -> None:
+        """Nothing to do: what `status()` shows is published by the log as it advances."""
+
+    def commit_failed(self, error: BaseException) -> None:
+        """The log is closed; `status()` says stopped from now on."""
+        from activegraph.runtime.failures import log_commit_failure
+
+        log_commit_failure(self.run_id, error)
+
+    def publish(self) -> None:
+        """Make the present state the one that `status()` shows; called under the log's lock."""
+        budget = self.budget
+        self.published = Published(
+            self.log.head,
+            self.queue_depth(),
+            tuple(budget.used.values()),
+            str(budget.cost_used),
+            self.last_stop,
+        )
+
+    def _current_is_internal(self) -> bool:
+        return self.current is not None and is_internal(self.current.event.type)
+
+    def _depth_of(self, event: Event) -> int | None:
+        if event.caused_by is None:
+            return 0
+        current = self.current
+        if current is not None and current.event.id == event.caused_by and current.depth is not None:
+            return current.depth + 1
+        return None
+
+
+def about_behavior(event: Event) -> str | None:
+    """The behavior that an internal event is about."""
+    found = msgspec.json.decode(raw_payload(event), type=dict[str, msgspec.Raw]).get("behavior")
+    if found is None:
+        return None
+    name = msgspec.json.decode(found)
+    return name if isinstance(name, str) else None
+
+
+def checked_durability(durability: str) -> Durability:
+    """`durability` if it is one of the three, else `InvalidRuntimeConfiguration`."""
+    if durability in ("effect", "every-step", "os"):
+        return durability  # type: ignore[return-value]  # narrowed by the line above
+    raise InvalidRuntimeConfiguration(
+        f"durability {durability!r} is not one of effect, every-step, os",
+        what_failed=f"Building a runtime with `durability={durability!r}`.",
+        why="It decides what survives a power cut, so a misspelling must not pass for a choice.",
+        how_to_fix='Use durability="effect" (the default), "every-step" or "os".',
+        context={"durability": str(durability)},
+    )

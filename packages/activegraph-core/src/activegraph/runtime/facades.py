@@ -1,0 +1,185 @@
+"""What a behavior gets: its graph and its context, valid for one invocation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from activegraph.core.changes import require_fields, require_text
+from activegraph.core.codec import check_header, encode_payload_bytes
+from activegraph.core.elements import Object, Relation, object_handle, relation_handle
+from activegraph.core.event import Event
+from activegraph.core.patch import Patch
+from activegraph.core.recorder import check_projects
+from activegraph.core.view import View
+from activegraph.errors import InvalidArgumentType, RuntimeContextRequiredError
+from activegraph.runtime.queue import INTERNAL_FAMILIES
+
+if TYPE_CHECKING:
+    from activegraph.runtime.invocation import Invocation
+
+__all__ = ["BehaviorGraph", "Context"]
+
+
+class BehaviorGraph:
+    """The graph as a behavior may use it: changes with its name and cause on them, live reads by id.
+
+    It is valid while the behavior runs; afterwards every call raises `RuntimeContextRequiredError`,
+    since a leaked handle would write with a stale cause.
+    """
+
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation: Invocation | None = invocation
+
+    def add_object(self, type: str, data: dict[str, Any]) -> Object:
+        """Create an object and return it as projected."""
+        step = self._step("graph.add_object")
+        state = step.writer.add_object(step.take, step.stamp, type, data)
+        step.objects_created += 1
+        return object_handle(state)
+
+    def add_relation(
+        self, source: str, target: str, type: str, data: dict[str, Any] | None = None
+    ) -> Relation:
+        """Create a relation; its ends may be unknown ids."""
+        step = self._step("graph.add_relation")
+        state = step.writer.add_relation(step.take, step.stamp, source, target, type, data)
+        step.relations_created += 1
+        return relation_handle(state)
+
+    def patch_object(self, target: str, updates: dict[str, Any]) -> Patch:
+        """Merge `updates` into an object's data at once.
+
+        Raises:
+            KeyError: There is no such object.
+        """
+        step = self._step("graph.patch_object")
+        patch = step.writer.patch_object(step.take, step.stamp, target, updates)
+        step.patches_applied += 1
+        return patch
+
+    def propose_patch(
+        self,
+        target: str,
+        op: str = "update",
+        value: dict[str, Any] | None = None,
+        rationale: str | None = None,
+        evidence: Sequence[str] | None = None,
+    ) -> Patch:
+        """Propose a change that somebody else decides on."""
+        step = self._step("graph.propose_patch")
+        patch = step.writer.propose_patch(
+            step.take, step.stamp, target, op, {} if value is None else value, rationale, evidence
+        )
+        step.patches_proposed += 1
+        return patch
+
+    def emit(self, event_type: str, payload: dict[str, Any]) -> Event:
+        """Emit an event of a type of your own.
+
+        Raises:
+            InvalidArgumentType: A type of a family that only the runtime writes.
+        """
+        step = self._step("graph.emit")
+        check_header("type", require_text("event_type", event_type))
+        if event_type.startswith(INTERNAL_FAMILIES):
+            raise InvalidArgumentType(
+                f"a behavior cannot emit {event_type!r}",
+                what_failed=f"Behavior {step.name!r} emitted an event of type {event_type!r}.",
+                why=f"Types that start with {', '.join(INTERNAL_FAMILIES)} tell how a run went; only the runtime writes them.",
+                how_to_fix="Choose a type of your own, for example 'order.checked'.",
+                context={"type": event_type, "behavior": step.name},
+            )
+        event = step.writer.event(event_type, encode_payload_bytes(require_fields("payload", payload)), step.stamp)
+        check_projects(event)
+        step.take(event)
+        step.events_emitted += 1
+        return event
+
+    def get_object(self, object_id: str) -> Object | None:
+        """The object as it is now, own writes included."""
+        state = self._step("graph.get_object").writer.projection.objects.get(object_id)
+        return None if state is None else object_handle(state)
+
+    def get_relation(self, relation_id: str) -> Relation | None:
+        """The relation as it is now, own writes included."""
+        state = self._step("graph.get_relation").writer.projection.relations.get(relation_id)
+        return None if state is None else relation_handle(state)
+
+    def remove_object(self, object_id: str) -> None:
+        """Remove an object and the relations that touch it; an unknown id does nothing."""
+        step = self._step("graph.remove_object")
+        step.writer.remove_object(step.take, step.stamp, object_id)
+
+    def remove_relation(self, relation_id: str) -> None:
+        """Remove a relation; an unknown id does nothing."""
+        step = self._step("graph.remove_relation")
+        step.writer.remove_relation(step.take, step.stamp, relation_id)
+
+    def _step(self, method: str) -> Invocation:
+        if self._invocation is None:
+            raise RuntimeContextRequiredError(method=method)
+        return self._invocation
+
+
+class Context:
+    """What else an invocation may draw on; everything is made when it is looked at."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation = invocation
+        self._view: View | None = None
+        self._random: Random | None = None
+
+    @property
+    def view(self) -> View:
+        """The slice of the run that the behavior's view spec asks for, as of the call."""
+        if self._view is None:
+            self._view = self._invocation.build_view()
+        return self._view
+
+    @property
+    def random(self) -> Random:
+        """Random numbers that a resumed or replayed invocation draws again."""
+        if self._random is None:
+            self._random = Random(self._invocation.seed())  # noqa: S311 - reproducible on purpose
+        return self._random
+
+    @property
+    def frame(self) -> Any:
+        """The runtime's frame."""
+        return self._invocation.engine.frame
+
+    @property
+    def policy(self) -> Any:
+        """The runtime's policy."""
+        return self._invocation.engine.policy
+
+    @property
+    def clock(self) -> Any:
+        """The graph's clock."""
+        return self._invocation.writer.clock
+
+    @property
+    def llm_provider(self) -> None:
+        """The provider in LLM behaviors, else None."""
+        return None
+
+    @property
+    def settings(self) -> None:
+        """Settings of the pack that owns the behavior, else None."""
+        return None
+
+    @property
+    def matches(self) -> list[Any]:
+        """Matches of the behavior's pattern; empty without one."""
+        return []
+
+    @property
+    def new_matches(self) -> list[Any]:
+        """Those of `matches` that bind what the triggering event touched."""
+        return []
+
+    def pack_settings(self, name: str) -> None:
+        """Settings of a loaded pack, or None."""
+        return None

@@ -1,0 +1,301 @@
+"""`Runtime`: the front door of a run. Each method is a few words and a call into the room that does the work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from activegraph.behaviors.base import AnyBehavior
+from activegraph.core.clock import Clock
+from activegraph.core.graph import Graph
+from activegraph.errors import BehaviorNotFoundError, InvalidRuntimeConfiguration
+from activegraph.runtime.budget import Budget
+from activegraph.runtime.diff import Diff, diff_logs
+from activegraph.runtime.engine import Engine, checked_durability
+from activegraph.runtime.forking import fork_in_store
+from activegraph.runtime.loading import LoadedRun, load_run
+from activegraph.runtime.loop import finish_cut_off, on_the_stack, run_loop
+from activegraph.runtime.saving import open_run_store, put_under_store, save_state
+from activegraph.runtime.starting import emit_goal, open_recorded_run, resume_engine
+from activegraph.runtime.status import RuntimeStatus, status_of
+from activegraph.runtime.subscriptions import Subscriptions
+from activegraph.trace.export import export_jsonl
+from activegraph.trace.printer import Trace, graph_lines
+
+if TYPE_CHECKING:
+    from activegraph.store.base import EventStore
+
+__all__ = ["BehaviorFailure", "Runtime"]
+
+
+class BehaviorFailure(NamedTuple):
+    """One failed invocation, read from its `behavior.failed` event."""
+
+    behavior: str
+    event_id: str
+    reason: str | None
+    exception_type: str
+    message: str
+    failed_event_id: str
+
+
+class Runtime:
+    """Runs behaviors over a graph, one event after the other (runtime.md 13).
+
+    Args:
+        graph: The graph of the run; the runtime hears of its changes from now on.
+        behaviors: Exactly these, instead of the process-wide registry.
+        frame, policy: Shown to behaviors; the frame's id is stamped on what the run emits.
+        budget: Limits as a dict, or a `Budget`.
+        seed: Seed of `ctx.random`.
+        persist_to: Store URL or bare SQLite path to record the run in.
+        store: An open `EventStore` to record the run in.
+        durability: `"effect"`, `"every-step"` or `"os"`: what a power cut may take back.
+
+    Raises:
+        InvalidRuntimeConfiguration: Arguments that exclude each other or make no sense.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        behaviors: Sequence[AnyBehavior] | None = None,
+        frame: Any = None,
+        policy: Any = None,
+        budget: Mapping[str, Any] | Budget | None = None,
+        seed: int = 0,
+        *,
+        persist_to: str | os.PathLike[str] | None = None,
+        store: EventStore | None = None,
+        metrics: Any = None,
+        durability: str = "effect",
+    ) -> None:
+        checked = checked_durability(durability)
+        limits = budget if isinstance(budget, Budget) else Budget(budget)
+        if persist_to is not None and store is not None:
+            raise InvalidRuntimeConfiguration(
+                "`persist_to` and `store` were both given",
+                what_failed="Building a runtime with `persist_to=` and `store=`.",
+                why="A run has one log.",
+                how_to_fix="Give one of the two.",
+            )
+        if frame is not None and getattr(frame, "id", None) is None:
+            frame.id = graph.ids.frame()
+        self._owned: EventStore | None = None
+        if persist_to is not None:
+            store = self._owned = open_run_store(persist_to, graph.run_id)
+        try:
+            if store is not None:
+                put_under_store(graph, store)
+        except BaseException:
+            if self._owned is not None:
+                self._owned.close()
+            raise
+        self._engine = Engine(
+            graph, behaviors=behaviors, frame=frame, policy=policy, budget=limits, seed=seed, durability=checked
+        )
+        self.graph = graph
+        self.frame = frame
+        self.policy = policy
+        self.metrics = metrics
+        self._engine.attach()
+
+    @property
+    def run_id(self) -> str:
+        """The graph's run id."""
+        return self._engine.run_id
+
+    @property
+    def budget(self) -> Budget:
+        """Limits and use; may be replaced between runs to go on with more."""
+        return self._engine.budget
+
+    @budget.setter
+    def budget(self, budget: Budget | Mapping[str, Any]) -> None:
+        self._engine.budget = budget if isinstance(budget, Budget) else Budget(budget)
+        self._engine.budget.use_clock(self.graph.clock)
+
+    @property
+    def errors(self) -> list[BehaviorFailure]:
+        """Failed invocations, oldest first, read from the log."""
+        return [
+            BehaviorFailure(
+                event.payload["behavior"],
+                event.payload["event_id"],
+                event.payload.get("reason"),
+                event.payload["exception_type"],
+                event.payload["message"],
+                event.id,
+            )
+            for event in self.trace.failures()
+        ]
+
+    @property
+    def trace(self) -> Trace:
+        """The log as lines for people."""
+        return Trace(self.graph)
+
+    @property
+    def registry(self) -> Subscriptions | None:
+        """The behaviors of the last `run_*`; None before the first."""
+        return self._engine.subscriptions
+
+    def run_goal(self, goal: str, *, actor: str = "user") -> None:
+        """Emit `goal.created` and run until idle; an invocation cut off by a crash is finished first."""
+        with on_the_stack(self._engine, "run_goal") as subscriptions:
+            finish_cut_off(self._engine, subscriptions)
+            emit_goal(self._engine, goal, actor)
+            run_loop(self._engine, subscriptions)
+
+    def run_until_idle(self) -> None:
+        """Dispatch until the queue is empty or the budget is used up."""
+        self.run_until(None, operation="run_until_idle")
+
+    def run_until(self, predicate: Callable[[Graph], Any] | None, *, operation: str = "run_until") -> None:
+        """Dispatch until `predicate(graph)`, asked before each event, is truthy."""
+        with on_the_stack(self._engine, operation) as subscriptions:
+            if not self._engine.budget.started:
+                self._engine.budget.start()
+            run_loop(self._engine, subscriptions, predicate)
+
+    def status(self, recent: int = 20) -> RuntimeStatus:
+        """A frozen picture between two commits; from any thread, at any time, O(recent + behaviors)."""
+        return status_of(self._engine, recent)
+
+    def print_trace(self) -> None:
+        """Print the trace to stdout."""
+        self.trace.print()
+
+    def print_graph(self) -> None:
+        """Print objects and relations to stdout."""
+        print("\n".join(graph_lines(self.graph)))  # noqa: T201 - the call is for printing
+
+    def export_trace(self, path: str | os.PathLike[str]) -> None:
+        """Write every event as one line of canonical JSON."""
+        with open(path, "wb") as file:
+            export_jsonl(self._engine.log.read(), file)
+
+    def get_behavior(self, name: str) -> AnyBehavior:
+        """The behavior of this name.
+
+        Raises:
+            BehaviorNotFoundError: There is none.
+        """
+        known = self._engine.behaviors_now()
+        for behavior in known:
+            if behavior.name == name:
+                return behavior
+        raise BehaviorNotFoundError(name, registered=[behavior.name for behavior in known])
+
+    def save_state(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Make the run durable; opens a SQLite store at `path` if it has none. Returns where it is."""
+        return save_state(self._engine, path)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        run_id: str | None = None,
+        *,
+        behaviors: Sequence[AnyBehavior] | None = None,
+        frame: Any = None,
+        policy: Any = None,
+        budget: Mapping[str, Any] | Budget | None = None,
+        seed: int = 0,
+        metrics: Any = None,
+        clock: Clock | None = None,
+        durability: str = "effect",
+    ) -> Self:
+        """Rebuild a run from its log; the next `run_*` does what is still owed (runtime.md 14.2).
+
+        Args:
+            path: Store URL or bare SQLite path.
+            run_id: Default: the run that was appended to last.
+
+        Raises:
+            StoreNotFoundError, RunNotFoundError: There is no such store or run; nothing is created.
+            CorruptedEventPayloadError, LogInconsistencyError: The log cannot be read as a run.
+        """
+        checked_durability(durability)
+        store = open_recorded_run(path, run_id)
+        try:
+            loaded = load_run(store, clock=clock)
+            runtime = cls(
+                loaded.graph, behaviors, frame, policy, budget, seed, metrics=metrics, durability=durability
+            )
+        except BaseException:
+            store.close()
+            raise
+        runtime._take_up(loaded, store)
+        return runtime
+
+    def fork(
+        self,
+        at_event: str,
+        label: str | None = None,
+        *,
+        behaviors: Sequence[AnyBehavior] | None = None,
+        budget: Mapping[str, Any] | Budget | None = None,
+        metrics: Any = None,
+        durability: str | None = None,
+    ) -> Self:
+        """A new run in the same store that begins with this one's events up to and including `at_event`.
+
+        Raises:
+            EventNotFoundError: This run has no such event; no run is created.
+            IncompatibleRuntimeState: There is no store, or one that cannot fork.
+        """
+        engine = self._engine
+        engine.check_callable("fork")
+        store = fork_in_store(engine, at_event, label)
+        loaded = load_run(store, clock=self.graph.clock)
+        runtime = type(self)(
+            loaded.graph,
+            engine.explicit if behaviors is None else behaviors,
+            self.frame,
+            self.policy,
+            budget,
+            metrics=self.metrics if metrics is None else metrics,
+            durability=engine.durability if durability is None else durability,
+        )
+        runtime._take_up(loaded, store)
+        return runtime
+
+    def diff(self, other: Runtime) -> Diff:
+        """Compare this run with `other`: shared events, then objects and relations that differ."""
+        mine, theirs = self._engine, other._engine
+        return diff_logs(
+            self.run_id, other.run_id, mine.log.read(), theirs.log.read(), mine.projection, theirs.projection
+        )
+
+    def close(self) -> None:
+        """Detach from the graph, flush, and close a store that this runtime opened; the graph stays readable."""
+        engine = self._engine
+        if engine.closed and self._owned is None:
+            return
+        engine.check_callable("close")
+        engine.detach()
+        if engine.log.failure is None and engine.host_sync:
+            engine.log.flush()
+        if self._owned is not None:
+            owned, self._owned = self._owned, None
+            owned.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _take_up(self, loaded: LoadedRun, store: EventStore) -> None:
+        self._owned = store
+        resume_engine(self._engine, loaded)
+
+

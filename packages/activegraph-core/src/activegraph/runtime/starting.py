@@ -1,0 +1,78 @@
+"""How a run begins: with a goal, or from a log that was left."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from activegraph.core.changes import Stamp, require_text
+from activegraph.core.codec import check_header, encode_payload_bytes
+from activegraph.errors import RunNotFoundError
+from activegraph.runtime.engine import Engine
+from activegraph.runtime.loading import LoadedRun
+from activegraph.runtime.saving import record_run, store_url
+
+if TYPE_CHECKING:
+    from activegraph.store.base import EventStore
+
+__all__ = ["emit_goal", "open_recorded_run", "resume_engine"]
+
+_logger = logging.getLogger("activegraph.runtime")
+
+
+def emit_goal(engine: Engine, goal: str, actor: str) -> None:
+    """Record the goal with the run, restart the budget's seconds and emit `goal.created`."""
+    require_text("goal", goal)
+    stamp = Stamp(check_header("actor", actor), None, engine.frame_id)
+    payload = encode_payload_bytes({"goal": goal})
+    engine.budget.start()
+    engine.goal = goal if engine.goal is None else engine.goal
+    if engine.log.store is not None and not engine.goal_recorded:
+        record_run(engine.log.store, engine.graph, goal=engine.goal, frame_id=engine.frame_id)
+        engine.goal_recorded = True
+    engine.recorder.record(engine.writer.event("goal.created", payload, stamp))
+    engine.recorder.commit_step(engine.step_sync)
+
+
+def open_recorded_run(path: str | os.PathLike[str], run_id: str | None) -> EventStore:
+    """Open a stored run for going on with it; nothing is created where there is none.
+
+    Raises:
+        StoreNotFoundError, RunNotFoundError: There is no such store or run.
+    """
+    from activegraph.store import get_run, most_recent_run_id, open_store, safe_url
+
+    url = store_url(path)
+    chosen = most_recent_run_id(url) if run_id is None else get_run(url, run_id).run_id
+    if chosen is None:
+        raise RunNotFoundError(
+            f"no runs in {safe_url(url)}",
+            what_failed=f"Loading the most recent run of {safe_url(url)}.",
+            why="The store holds no run yet.",
+            how_to_fix=f"Record one first: Runtime(graph, persist_to={safe_url(url)!r})",
+            context={"run_id": None, "url": safe_url(url)},
+        )
+    return open_store(url, chosen)
+
+
+def resume_engine(engine: Engine, loaded: LoadedRun) -> None:
+    """Give a fresh engine what the log says: ticks, the last stop, what is owed and what was cut off."""
+    scan = loaded.scan
+    engine.tick = scan.tick
+    engine.last_stop = scan.last_stop
+    engine.last_taken = scan.last_taken
+    engine.owed = scan.owed()
+    engine.cut = loaded.cut
+    engine.goal = loaded.record.goal if loaded.record is not None else None
+    engine.goal_recorded = engine.goal is not None
+    engine.setup_count = (loaded.record.setup_count or 0) if loaded.record is not None else 0
+    engine.recorder.host_sync = engine.host_sync
+    with engine.log.lock:
+        engine.publish()
+    _logger.info(
+        "run loaded: %d events, %d owed",
+        engine.log.head,
+        engine.queue_depth(),
+        extra={"run_id": engine.run_id},
+    )

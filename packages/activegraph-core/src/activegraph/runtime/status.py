@@ -1,0 +1,210 @@
+"""`RuntimeStatus`: a frozen picture of a run between two commits, for operators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from activegraph.core.event import Event
+from activegraph.core.frozen import freeze
+from activegraph.errors import InvalidRuntimeConfiguration
+from activegraph.runtime.budget import DIMENSIONS
+from activegraph.runtime.engine import Engine
+from activegraph.runtime.subscriptions import Subscriber
+
+__all__ = [
+    "BehaviorInfo",
+    "BudgetSnapshot",
+    "EventSummary",
+    "FrameSnapshot",
+    "RuntimeStatus",
+    "checked_recent",
+    "state_of",
+    "status_of",
+    "status_to_dict",
+    "summary_of",
+]
+
+RunState = Literal["idle", "running", "stopped", "exhausted"]
+
+
+@dataclass(frozen=True)
+class BudgetSnapshot:
+    """Use and limits over the eight dimensions; None is no limit. Costs are US dollars as text."""
+
+    used: Mapping[str, float]
+    limits: Mapping[str, float | None]
+    cost_used_usd: str
+    cost_limit_usd: str | None
+    exhausted_by: str | None
+
+
+@dataclass(frozen=True)
+class FrameSnapshot:
+    """The run's frame."""
+
+    id: str | None
+    name: str | None
+
+
+@dataclass(frozen=True)
+class BehaviorInfo:
+    """One registered behavior."""
+
+    name: str
+    kind: str
+    subscribed_to: tuple[str, ...]
+    pattern: str | None = None
+    activate_after: int | None = None
+
+
+@dataclass(frozen=True)
+class EventSummary:
+    """One event without its payload."""
+
+    id: str
+    type: str
+    actor: str | None
+    timestamp: str
+
+
+@dataclass(frozen=True)
+class RuntimeStatus:
+    """A run at one instant between two commits (operator.md 10.1)."""
+
+    run_id: str
+    state: RunState
+    queue_depth: int
+    events_processed: int
+    budget: BudgetSnapshot
+    frame: FrameSnapshot | None
+    registered_behaviors: list[BehaviorInfo]
+    recent_events: list[EventSummary]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields in order, as plain values."""
+        return status_to_dict(self)
+
+
+def status_of(engine: Engine, recent: int) -> RuntimeStatus:
+    """The state as of the last commit; callable from any thread, cost O(recent + behaviors)."""
+    checked_recent(recent)
+    log = engine.log
+    with log.lock:
+        published = engine.published
+        running = engine.running
+        failed = log.failure is not None
+        held = len(log.window)
+        window = list(log.window)[max(0, held - recent) :] if recent else []
+    if recent > held and published.head > held:
+        window = _older(engine, published.head, recent)
+    return RuntimeStatus(
+        run_id=engine.run_id,
+        state="running" if running else state_of(published.last_stop, published.queue_depth, failed=failed),
+        queue_depth=published.queue_depth,
+        events_processed=published.head,
+        budget=_budget_of(engine),
+        frame=_frame_of(engine.frame),
+        registered_behaviors=[_info(Subscriber(b, 0, None)) for b in engine.behaviors_now()],
+        recent_events=[summary_of(event) for event in window],
+    )
+
+
+def state_of(last_stop: tuple[str, str | None] | None, queue_depth: int, *, failed: bool = False) -> RunState:
+    """The state of a run that is not running, from its last `runtime.*` event and its queue (operator.md 10.3)."""
+    type = None if last_stop is None else last_stop[0]
+    if failed or type == "tool.in_doubt":
+        return "stopped"
+    if type == "runtime.budget_exhausted":
+        return "exhausted"
+    if type == "runtime.idle" and queue_depth == 0:
+        return "idle"
+    return "stopped"
+
+
+def checked_recent(recent: object) -> int:
+    """`recent` if it is an int >= 0, else `InvalidRuntimeConfiguration`."""
+    if type(recent) is int and recent >= 0:
+        return recent
+    raise InvalidRuntimeConfiguration(
+        f"status(recent={recent!r}): `recent` must be a whole number >= 0",
+        what_failed=f"`status(recent={recent!r})`.",
+        why="It says how many of the newest events to show.",
+        how_to_fix="runtime.status(recent=20)",
+        context={"recent": repr(recent)},
+    )
+
+
+def summary_of(event: Event) -> EventSummary:
+    """The event without its payload."""
+    return EventSummary(event.id, event.type, event.actor, event.timestamp)
+
+
+def status_to_dict(status: RuntimeStatus) -> dict[str, Any]:
+    """`status` as plain values that `json.dumps` takes, field names in order."""
+    budget, frame = status.budget, status.frame
+    return {
+        "run_id": status.run_id,
+        "state": status.state,
+        "queue_depth": status.queue_depth,
+        "events_processed": status.events_processed,
+        "budget": {
+            "used": dict(budget.used),
+            "limits": dict(budget.limits),
+            "cost_used_usd": budget.cost_used_usd,
+            "cost_limit_usd": budget.cost_limit_usd,
+            "exhausted_by": budget.exhausted_by,
+        },
+        "frame": None if frame is None else {"id": frame.id, "name": frame.name},
+        "registered_behaviors": [
+            {
+                "name": info.name,
+                "kind": info.kind,
+                "subscribed_to": list(info.subscribed_to),
+                "pattern": info.pattern,
+                "activate_after": info.activate_after,
+            }
+            for info in status.registered_behaviors
+        ],
+        "recent_events": [
+            {"id": e.id, "type": e.type, "actor": e.actor, "timestamp": e.timestamp}
+            for e in status.recent_events
+        ],
+    }
+
+
+def _older(engine: Engine, head: int, recent: int) -> list[Event]:
+    return [e for e in engine.log.read(max(1, head - recent + 1), head)]
+
+
+def _budget_of(engine: Engine) -> BudgetSnapshot:
+    budget, published = engine.budget, engine.published
+    used = dict(zip(DIMENSIONS, published.used or (0.0,) * len(DIMENSIONS), strict=True))
+    used["max_seconds"] = budget.elapsed_seconds()
+    snapshot = budget.snapshot()
+    stop = published.last_stop
+    return BudgetSnapshot(
+        freeze(used),
+        freeze(snapshot["limits"]),
+        published.cost_used,
+        snapshot["cost_limit_usd"],
+        stop[1] if stop is not None and stop[0] == "runtime.budget_exhausted" else None,
+    )
+
+
+def _frame_of(frame: Any) -> FrameSnapshot | None:
+    if frame is None:
+        return None
+    return FrameSnapshot(getattr(frame, "id", None), getattr(frame, "name", None))
+
+
+def _info(subscriber: Subscriber) -> BehaviorInfo:
+    behavior = subscriber.behavior
+    return BehaviorInfo(
+        behavior.name,
+        subscriber.kind,
+        tuple(behavior.on),
+        behavior.pattern,
+        behavior.activate_after,
+    )

@@ -1,0 +1,75 @@
+"""Who reacts to what: the behaviors of a run, indexed by event type.
+
+An event reaches only the behaviors that name its type or that take any, so behaviors subscribed
+to other types cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from activegraph.behaviors.base import AnyBehavior, RelationBehavior
+from activegraph.core.where import Where, compile_where
+from activegraph.runtime.queue import SUBSCRIBABLE, is_internal
+
+__all__ = ["Subscriber", "Subscriptions"]
+
+
+class Subscriber:
+    """One registered behavior with what matching it needs, worked out once."""
+
+    def __init__(self, behavior: AnyBehavior, index: int, ordinal: int | None) -> None:
+        self.behavior = behavior
+        self.name = behavior.name
+        self.index = index
+        self.ordinal = ordinal
+        """Place among the behaviors of this name, where several share it."""
+        self.kind = "relation" if isinstance(behavior, RelationBehavior) else "function"
+        self.types = None if not behavior.on or "*" in behavior.on else frozenset(behavior.on)
+        self.named = frozenset(behavior.on)
+        self.where: Where | None = compile_where(behavior.where) if behavior.where else None
+        self.quoted_name = msgspec.json.encode(behavior.name)
+
+    def takes(self, event_type: str) -> bool:
+        """Whether events of this type come to it at all."""
+        if is_internal(event_type):
+            return event_type in SUBSCRIBABLE and event_type in self.named
+        return self.types is None or event_type in self.types
+
+
+class Subscriptions:
+    """The behaviors of a run in registration order, looked up by event type."""
+
+    def __init__(self, behaviors: Sequence[AnyBehavior]) -> None:
+        self.behaviors = tuple(behaviors)
+        shared = Counter(behavior.name for behavior in behaviors)
+        met: Counter[str] = Counter()
+        self.subscribers: list[Subscriber] = []
+        for index, behavior in enumerate(behaviors):
+            name = behavior.name
+            ordinal = met[name] if shared[name] > 1 else None
+            met[name] += 1
+            self.subscribers.append(Subscriber(behavior, index, ordinal))
+        self._by_type: dict[str, tuple[Subscriber, ...]] = {}
+
+    def all(self) -> list[AnyBehavior]:
+        """The behaviors in registration order."""
+        return list(self.behaviors)
+
+    def for_type(self, event_type: str) -> tuple[Subscriber, ...]:
+        """Those that events of this type come to, in registration order."""
+        found = self._by_type.get(event_type)
+        if found is None:
+            found = tuple(s for s in self.subscribers if s.takes(event_type))
+            self._by_type[event_type] = found
+        return found
+
+    def index_of(self, name: str, ordinal: int | None) -> int | None:
+        """Registration index of the behavior that a mark names; None if it is not registered."""
+        for subscriber in self.subscribers:
+            if subscriber.name == name and (subscriber.ordinal or 0) == (ordinal or 0):
+                return subscriber.index
+        return None

@@ -1,0 +1,120 @@
+"""Builds the view of one invocation: the graph as of the call, found out when somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from activegraph.core.elements import Object, Relation, object_handle, relation_handle
+from activegraph.core.event import Event
+from activegraph.core.log import RunLog
+from activegraph.core.neighborhood import neighborhood
+from activegraph.core.projection import Projection
+from activegraph.core.state import ObjectState, RelationState
+from activegraph.core.view import View
+
+__all__ = ["DEFAULT_RECENT_EVENTS", "build_view"]
+
+DEFAULT_RECENT_EVENTS = 50
+
+
+def build_view(
+    spec: dict[str, Any] | None,
+    *,
+    projection: Projection,
+    log: RunLog,
+    trigger: Event,
+    sequence: int,
+    head: int,
+    removals: Iterable[ObjectState | RelationState],
+) -> View:
+    """A lazy view as of the moment when `sequence` and `head` were taken.
+
+    Args:
+        sequence: Place in creation order that the next element would have had.
+        head: Committed events at that moment.
+        removals: Filled with the elements that are removed from then on.
+    """
+    asked = spec or {}
+
+    def graph() -> tuple[list[Object], list[Relation]]:
+        objects, relations = _as_of(asked, projection, trigger, sequence, list(removals))
+        types = asked.get("include_types")
+        if types is not None:
+            objects = [state for state in objects if state.type in types]
+        return [object_handle(o) for o in objects], [relation_handle(r) for r in relations]
+
+    wanted = asked.get("recent_events")
+    count = DEFAULT_RECENT_EVENTS if wanted is None else wanted
+    return View.lazy(graph, lambda: recent_events(log, head, count))
+
+
+def _as_of(
+    spec: dict[str, Any],
+    projection: Projection,
+    trigger: Event,
+    sequence: int,
+    removed: list[ObjectState | RelationState],
+) -> tuple[list[ObjectState], list[RelationState]]:
+    gone_objects = {s.id: s for s in removed if isinstance(s, ObjectState) and s.sequence < sequence}
+    gone_relations = [s for s in removed if isinstance(s, RelationState) and s.sequence < sequence]
+    around = spec.get("around")
+    if around is None:
+        objects = [s for s in projection.objects.values() if s.sequence < sequence]
+        relations = [s for s in projection.relations.values() if s.sequence < sequence]
+        if removed:
+            objects = sorted([*objects, *gone_objects.values()], key=lambda s: s.sequence)
+            relations = sorted([*relations, *gone_relations], key=lambda s: s.sequence)
+        return objects, relations
+
+    def find(id: str) -> ObjectState | None:
+        state = projection.objects.get(id)
+        if state is None or state.sequence >= sequence:
+            return gone_objects.get(id)
+        return state
+
+    def touching(node: str) -> Iterable[RelationState]:
+        for relation in projection.adjacency.touching(node):
+            if relation.sequence < sequence:
+                yield relation
+        for relation in gone_relations:
+            if node in (relation.source, relation.target):
+                yield relation
+
+    depth = spec.get("depth")
+    return neighborhood(
+        _centres(around, trigger), 1 if depth is None else depth, find=find, touching=touching
+    )
+
+
+def _centres(around: str | list[str], trigger: Event) -> list[str]:
+    paths = [around] if isinstance(around, str) else around
+    centres = [_resolve(path, trigger) if path.startswith("event.") else path for path in paths]
+    return [centre for centre in centres if isinstance(centre, str)]
+
+
+def _resolve(path: str, trigger: Event) -> Any:
+    value: Any = trigger
+    for part in path.split(".")[1:]:
+        value = value.get(part) if isinstance(value, dict) else getattr(value, part, None)
+        if value is None:
+            return None
+    return value
+
+
+def recent_events(log: RunLog, head: int, count: int) -> list[Event]:
+    """The newest `count` events up to position `head`, less those that tell of stops."""
+    found: list[Event] = []
+    stop = head
+    while stop > 0 and len(found) < count:
+        start = max(1, stop - 2 * count + 1)
+        page = [e for e in log.read(start, stop) if _shown(e)]
+        found = page + found
+        stop = start - 1
+    return found[max(0, len(found) - count) :] if count else []
+
+
+def _shown(event: Event) -> bool:
+    return not event.type.startswith("runtime.") and event.type != "tool.in_doubt"
+
+
