@@ -47,7 +47,13 @@ def behavior(
 
     def declare(fn: Callable[..., Any]) -> Behavior:
         given = name or fn.__name__
-        return register(Behavior(name=given, fn=fn, **_declaration(given, on, where, view, creates, budget, priority, pattern, activate_after)))
+        return register(
+            Behavior(
+                name=given,
+                fn=fn,
+                **_declaration(given, on, where, view, creates, budget, priority, pattern, activate_after),
+            )
+        )
 
     return declare
 

@@ -22,13 +22,19 @@ def checked_view_spec(view: Mapping[str, Any] | None, behavior: str) -> dict[str
     for key in ("depth", "recent_events", "token_budget"):
         number = view.get(key)
         if number is not None and (type(number) is not int or number < 0):
-            raise _refusal(behavior, f"view key {key!r} must be a whole number >= 0, not {number!r}", f'view={{"{key}": 1}}')
+            raise _refusal(
+                behavior, f"view key {key!r} must be a whole number >= 0, not {number!r}", f'view={{"{key}": 1}}'
+            )
     types = view.get("include_types")
     if types is not None and (isinstance(types, str) or not all(isinstance(t, str) for t in types)):
         raise _refusal(behavior, "view key 'include_types' must be a list of types", 'view={"include_types": ["task"]}')
     around = view.get("around")
     if around is not None and not isinstance(around, str) and not all(isinstance(c, str) for c in around):
-        raise _refusal(behavior, "view key 'around' must be an id, a path or a list of them", 'view={"around": "event.payload.object.id"}')
+        raise _refusal(
+            behavior,
+            "view key 'around' must be an id, a path or a list of them",
+            'view={"around": "event.payload.object.id"}',
+        )
     return {key: list(value) if isinstance(value, (list, tuple, set)) else value for key, value in view.items()}
 
 

@@ -15,7 +15,15 @@ from msgspec import Struct
 from activegraph.core.codec import encode_plain
 from activegraph.errors import InvalidArgumentType
 
-__all__ = ["Stamp", "object_created", "patch_payload", "provenance", "relation_created", "require_text", "without_provenance"]
+__all__ = [
+    "Stamp",
+    "object_created",
+    "patch_payload",
+    "provenance",
+    "relation_created",
+    "require_text",
+    "without_provenance",
+]
 
 _quote = msgspec.json.Encoder().encode
 
@@ -65,14 +73,11 @@ def object_created(id: bytes, type: bytes, data: bytes, provenance: bytes) -> by
     )
 
 
-def relation_created(
-    id: bytes, source: bytes, target: bytes, type: bytes, data: bytes, provenance: bytes
-) -> bytes:
+def relation_created(id: bytes, source: bytes, target: bytes, type: bytes, data: bytes, provenance: bytes) -> bytes:
     """Payload of `relation.created`; every argument is canonical text."""
     return (
         b'{"relation":{"id":%b,"source":%b,"target":%b,"type":%b,"data":%b,"provenance":%b},'
-        b'"id":%b,"source":%b,"target":%b}'
-        % (id, source, target, type, data, provenance, id, source, target)
+        b'"id":%b,"source":%b,"target":%b}' % (id, source, target, type, data, provenance, id, source, target)
     )
 
 

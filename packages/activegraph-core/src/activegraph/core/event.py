@@ -145,9 +145,7 @@ def digest_of(
     timestamp: str,
 ) -> bytes:
     """SHA-256 over the predecessor's digest and the canonical array of the seven fields (operator.md 3.4)."""
-    return sha256(
-        previous + _encode((id, type, _Raw(payload), actor, frame_id, caused_by, timestamp))
-    ).digest()
+    return sha256(previous + _encode((id, type, _Raw(payload), actor, frame_id, caused_by, timestamp))).digest()
 
 
 def event_digest(previous: bytes, event: Event) -> bytes:

@@ -37,9 +37,7 @@ class Graph:
         run_id: Fixed id of the run; a fresh ULID by default.
     """
 
-    def __init__(
-        self, ids: IDGen | None = None, clock: Clock | None = None, run_id: str | None = None
-    ) -> None:
+    def __init__(self, ids: IDGen | None = None, clock: Clock | None = None, run_id: str | None = None) -> None:
         self.ids = IDGen() if ids is None else ids
         self.clock = Clock() if clock is None else clock
         self.run_id = self.ids.run() if run_id is None else check_header("run_id", run_id)
@@ -80,12 +78,8 @@ class Graph:
         tool_request_event_ids: Sequence[str] | None = None,
     ) -> Object:
         """Create an object (`object.created`) and return it as projected."""
-        stamp = self._stamp(
-            "add_object", actor, caused_by, frame_id, llm_request_event_id, tool_request_event_ids
-        )
-        return object_handle(
-            self._writer.add_object(self._recorder.record_from_host, stamp, type, data, evidence)
-        )
+        stamp = self._stamp("add_object", actor, caused_by, frame_id, llm_request_event_id, tool_request_event_ids)
+        return object_handle(self._writer.add_object(self._recorder.record_from_host, stamp, type, data, evidence))
 
     def add_relation(
         self,
@@ -101,13 +95,9 @@ class Graph:
         tool_request_event_ids: Sequence[str] | None = None,
     ) -> Relation:
         """Create a relation (`relation.created`); its ends may be unknown ids."""
-        stamp = self._stamp(
-            "add_relation", actor, caused_by, frame_id, llm_request_event_id, tool_request_event_ids
-        )
+        stamp = self._stamp("add_relation", actor, caused_by, frame_id, llm_request_event_id, tool_request_event_ids)
         return relation_handle(
-            self._writer.add_relation(
-                self._recorder.record_from_host, stamp, source, target, type, data
-            )
+            self._writer.add_relation(self._recorder.record_from_host, stamp, source, target, type, data)
         )
 
     def remove_object(
@@ -152,12 +142,8 @@ class Graph:
         Raises:
             KeyError: There is no such object.
         """
-        stamp = self._stamp(
-            "patch_object", actor, caused_by, frame_id, llm_request_event_id, tool_request_event_ids
-        )
-        return self._writer.patch_object(
-            self._recorder.record_from_host, stamp, target, updates, rationale, evidence
-        )
+        stamp = self._stamp("patch_object", actor, caused_by, frame_id, llm_request_event_id, tool_request_event_ids)
+        return self._writer.patch_object(self._recorder.record_from_host, stamp, target, updates, rationale, evidence)
 
     def propose_patch(
         self,
@@ -295,9 +281,7 @@ class Graph:
 
     def objects(self, type: str | None = None, where: dict[str, Any] | None = None) -> list[Object]:
         """Objects of a type that meet a condition (runtime.md 4.8), in creation order."""
-        states = (
-            self._projection.objects if type is None else self._projection.objects_of_type(type)
-        ).values()
+        states = (self._projection.objects if type is None else self._projection.objects_of_type(type)).values()
         if not where:
             return [object_handle(state) for state in states]
         condition = compile_where(where, declared=False)

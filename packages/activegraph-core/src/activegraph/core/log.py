@@ -114,8 +114,7 @@ class RunLog:
         """
         if self.store is None:
             self._kept.extend(
-                _Kept(e.id, e.type, canonical_payload(e), e.actor, e.frame_id, e.caused_by, e.timestamp)
-                for e in events
+                _Kept(e.id, e.type, canonical_payload(e), e.actor, e.frame_id, e.caused_by, e.timestamp) for e in events
             )
             if self._ids is not None:
                 self._ids.update(event.id for event in events)

@@ -14,9 +14,7 @@ __all__ = ["PATCH_OPERATIONS", "Patch", "diff_of", "patch_handle"]
 PATCH_OPERATIONS = ("update", "replace")
 """`update` merges top-level keys, `replace` replaces all of an object's data."""
 
-_FROM_PAYLOAD = frozenset(
-    {"value", "expected_version", "proposed_by", "rationale", "evidence", "provenance"}
-)
+_FROM_PAYLOAD = frozenset({"value", "expected_version", "proposed_by", "rationale", "evidence", "provenance"})
 
 
 @dataclass
@@ -101,7 +99,5 @@ def diff_of(op: str, current: dict[str, Any], value: dict[str, Any]) -> dict[str
         if key not in current or encode_plain(current[key]) != encode_plain(new)
     }
     if op == "replace":
-        changed.update(
-            {key: {"old": old, "new": None} for key, old in current.items() if key not in value}
-        )
+        changed.update({key: {"old": old, "new": None} for key, old in current.items() if key not in value})
     return changed

@@ -231,9 +231,7 @@ class Projection:
         type = self._names.setdefault(fields.type, fields.type)
         if fields.id in self.relations:
             self._drop_relation(self.relations[fields.id])
-        state = RelationState(
-            fields.id, fields.source, fields.target, type, data, provenance, self.sequence
-        )
+        state = RelationState(fields.id, fields.source, fields.target, type, data, provenance, self.sequence)
         self.sequence += 1
         self.relations[state.id] = state
         if self._adjacency is not None:

@@ -53,17 +53,11 @@ class Where:
     def matches_event(self, event: Event) -> bool:
         """Against an event's payload, then its own fields."""
         payload = event.payload
-        for path, holds, expected in self._tests:
-            if not holds(_from_event(event, payload, path), expected):
-                return False
-        return True
+        return all(holds(_from_event(event, payload, path), expected) for path, holds, expected in self._tests)
 
     def matches_object(self, root: Any) -> bool:
         """Against an object: its data fields first, then `id`, `type`, `data`, `version`, `provenance`."""
-        for path, holds, expected in self._tests:
-            if not holds(_from_object(root, path), expected):
-                return False
-        return True
+        return all(holds(_from_object(root, path), expected) for path, holds, expected in self._tests)
 
     def matches(self, root: Any) -> bool:
         """Against any root: an event, an object, or a mapping."""
@@ -156,5 +150,3 @@ def _refusal(what: str, declared: bool) -> Exception:
             location="activegraph.core.where",
         )
     )
-
-

@@ -73,9 +73,7 @@ class GraphWriter:
         references = encoded_evidence(evidence)
         id = self.ids.object(type)
         now = self.clock.now()
-        payload = object_created(
-            encode_plain(id), encoded_type, encoded, self._provenance(stamp, now, references)
-        )
+        payload = object_created(encode_plain(id), encoded_type, encoded, self._provenance(stamp, now, references))
         take(self.event("object.created", payload, stamp, now))
         return self.projection.objects[id]
 
@@ -90,9 +88,7 @@ class GraphWriter:
         encoded = self._encode_fields("data", {} if data is None else data, "relation.data", stamp)
         id = self.ids.relation()
         now = self.clock.now()
-        payload = relation_created(
-            _quote(id), *ends, encoded_type, encoded, self._provenance(stamp, now, b"[]")
-        )
+        payload = relation_created(_quote(id), *ends, encoded_type, encoded, self._provenance(stamp, now, b"[]"))
         take(self.event("relation.created", payload, stamp, now))
         return self.projection.relations[id]
 
@@ -121,9 +117,7 @@ class GraphWriter:
             raise KeyError(f"unknown object: {target}")
         value = self._encode_fields("updates", updates, "patch.value", stamp)
         diff = self._diff("update", state, value)
-        id, now, patch = self._patch(
-            stamp, target, "update", value, stamp.actor, rationale, evidence, status="applied"
-        )
+        id, now, patch = self._patch(stamp, target, "update", value, stamp.actor, rationale, evidence, status="applied")
         payload = b'{"patch":%b,"target":%b,"diff":%b}' % (patch, encode_plain(target), diff)
         take(self.event("patch.applied", payload, stamp, now))
         return patch_handle(self.projection.patches[id])
@@ -151,9 +145,7 @@ class GraphWriter:
         prefix = next((p for p in ("object:", "relation:") if target.startswith(p)), "")
         target = target.removeprefix(prefix)
         encoded = self._encode_fields("value", value, "patch.value", stamp)
-        id, now, patch = self._patch(
-            stamp, target, op, encoded, stamp.actor, rationale, evidence, status="proposed"
-        )
+        id, now, patch = self._patch(stamp, target, op, encoded, stamp.actor, rationale, evidence, status="proposed")
         take(self.event("patch.proposed", b'{"patch":%b}' % patch, stamp, now))
         return patch_handle(self.projection.patches[id])
 
@@ -252,7 +244,4 @@ class GraphWriter:
         return encode_plain(fields, path, 3)
 
     def _provenance(self, stamp: Stamp, now: str, evidence: bytes) -> bytes:
-        return provenance(
-            stamp, timestamp=now, run_id=self.run_id, evidence=evidence, created_by=stamp.actor
-        )
-
+        return provenance(stamp, timestamp=now, run_id=self.run_id, evidence=evidence, created_by=stamp.actor)

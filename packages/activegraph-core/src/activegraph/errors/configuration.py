@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from activegraph.errors.base import ConfigurationError
 
 __all__ = ["IncompatibleRuntimeState", "InvalidArgumentType", "InvalidRuntimeConfiguration"]
@@ -18,5 +17,3 @@ class InvalidArgumentType(ConfigurationError, TypeError):
 
 class IncompatibleRuntimeState(ConfigurationError, RuntimeError):
     """The call makes no sense in the state that the runtime, graph or store is in."""
-
-

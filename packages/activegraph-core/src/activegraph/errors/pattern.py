@@ -8,7 +8,9 @@ from activegraph.errors.base import PatternError
 
 __all__ = ["UnsupportedPatternError"]
 
-_WHY = "Patterns are a small subset of Cypher whose cost follows what changed; the rest is refused where it is declared."
+_WHY = (
+    "Patterns are a small subset of Cypher whose cost follows what changed; the rest is refused where it is declared."
+)
 
 
 class UnsupportedPatternError(PatternError, SyntaxError):
@@ -56,6 +58,6 @@ class UnsupportedPatternError(PatternError, SyntaxError):
             f"the pattern does not parse: {detail}",
             what_failed=f"Parsing a pattern: {what}{'' if at is None else f', at {at!r}'}.",
             why=_WHY,
-            how_to_fix='Write a chain such as "(a:task)-[:depends_on]->(b:task) WHERE a.status = \'open\'".',
+            how_to_fix="Write a chain such as \"(a:task)-[:depends_on]->(b:task) WHERE a.status = 'open'\".",
             at=at,
         )

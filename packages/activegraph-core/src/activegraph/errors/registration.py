@@ -56,6 +56,13 @@ class _NotFound(RegistrationError, LookupError):
         self.registered = known
 
 
+def _shown(known: tuple[str, ...]) -> str:
+    if not known:
+        return "none"
+    more = len(known) - _NAMES_SHOWN
+    return ", ".join(known[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
 class BehaviorNotFoundError(_NotFound):
     """No behavior has this name."""
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
-
 from activegraph.core.codec import decode_canonical, encode_payload_bytes
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.projection import Projection
@@ -67,10 +66,7 @@ class Diff:
     def is_identical(self) -> bool:
         """Whether nothing differs."""
         return not (
-            self.parent_only_events
-            or self.fork_only_events
-            or self.divergent_objects
-            or self.divergent_relations
+            self.parent_only_events or self.fork_only_events or self.divergent_objects or self.divergent_relations
         )
 
 
@@ -177,5 +173,3 @@ def _plain_relation(state: RelationState | None) -> dict[str, Any] | None:
         "type": state.type,
         "data": decode_canonical(state.raw),
     }
-
-

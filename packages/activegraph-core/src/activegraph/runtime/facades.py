@@ -39,9 +39,7 @@ class BehaviorGraph:
         step.objects_created += 1
         return object_handle(state)
 
-    def add_relation(
-        self, source: str, target: str, type: str, data: dict[str, Any] | None = None
-    ) -> Relation:
+    def add_relation(self, source: str, target: str, type: str, data: dict[str, Any] | None = None) -> Relation:
         """Create a relation; its ends may be unknown ids."""
         step = self._step("graph.add_relation")
         state = step.writer.add_relation(step.take, step.stamp, source, target, type, data)
@@ -182,4 +180,4 @@ class Context:
 
     def pack_settings(self, name: str) -> None:
         """Settings of a loaded pack, or None."""
-        return None
+        return

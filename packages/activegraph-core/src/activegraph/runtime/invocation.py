@@ -217,7 +217,6 @@ class _Identified(Struct, gc=False):
     id: Any = None
 
 
-
 class _WithIdentifiedObject(Struct, gc=False):
     object: _Identified | None = None
 

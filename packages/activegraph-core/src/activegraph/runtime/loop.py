@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from threading import get_ident
 from typing import Any
 
-from activegraph.core.changes import Stamp
 from activegraph.core.codec import encode_payload_bytes
 from activegraph.core.event import make_event
 from activegraph.core.graph import Graph
@@ -61,7 +60,13 @@ def run_loop(engine: Engine, subscriptions: Subscriptions, predicate: Predicate 
         resumed = item is not None and item.taken
         if not engine.budget.remaining(leave_out="max_events" if resumed else None):
             turn = _turn_of(subscriptions, item) if resumed and item is not None else None
-            _stop(engine, "runtime.budget_exhausted", item if resumed else None, turn=turn, exhausted_by=engine.budget.exhausted_by())
+            _stop(
+                engine,
+                "runtime.budget_exhausted",
+                item if resumed else None,
+                turn=turn,
+                exhausted_by=engine.budget.exhausted_by(),
+            )
             return
         if item is None:
             _stop(engine, "runtime.idle", None)

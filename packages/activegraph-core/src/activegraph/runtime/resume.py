@@ -232,9 +232,7 @@ class LogScanner:
             )
         self._reach(mark.event_id)
         self._turns_taken.append(_Turn(mark.behavior, mark.ordinal))
-        self._started = _Started(
-            stored.position, mark.behavior, mark.ordinal, mark.event_id, mark.relation_id
-        )
+        self._started = _Started(stored.position, mark.behavior, mark.ordinal, mark.event_id, mark.relation_id)
 
     def _on_outcome(self, stored: StoredEvent) -> None:
         mark = _decode_mark(stored.payload)

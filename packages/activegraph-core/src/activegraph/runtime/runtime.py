@@ -222,9 +222,7 @@ class Runtime:
         store = open_recorded_run(path, run_id)
         try:
             loaded = load_run(store, clock=clock)
-            runtime = cls(
-                loaded.graph, behaviors, frame, policy, budget, seed, metrics=metrics, durability=durability
-            )
+            runtime = cls(loaded.graph, behaviors, frame, policy, budget, seed, metrics=metrics, durability=durability)
         except BaseException:
             store.close()
             raise
@@ -297,5 +295,3 @@ class Runtime:
     def _take_up(self, loaded: LoadedRun, store: EventStore) -> None:
         self._owned = store
         resume_engine(self._engine, loaded)
-
-

@@ -168,14 +168,13 @@ def status_to_dict(status: RuntimeStatus) -> dict[str, Any]:
             for info in status.registered_behaviors
         ],
         "recent_events": [
-            {"id": e.id, "type": e.type, "actor": e.actor, "timestamp": e.timestamp}
-            for e in status.recent_events
+            {"id": e.id, "type": e.type, "actor": e.actor, "timestamp": e.timestamp} for e in status.recent_events
         ],
     }
 
 
 def _older(engine: Engine, head: int, recent: int) -> list[Event]:
-    return [e for e in engine.log.read(max(1, head - recent + 1), head)]
+    return list(engine.log.read(max(1, head - recent + 1), head))
 
 
 def _budget_of(engine: Engine) -> BudgetSnapshot:

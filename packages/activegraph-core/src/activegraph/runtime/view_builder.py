@@ -82,9 +82,7 @@ def _as_of(
                 yield relation
 
     depth = spec.get("depth")
-    return neighborhood(
-        _centres(around, trigger), 1 if depth is None else depth, find=find, touching=touching
-    )
+    return neighborhood(_centres(around, trigger), 1 if depth is None else depth, find=find, touching=touching)
 
 
 def _centres(around: str | list[str], trigger: Event) -> list[str]:
@@ -116,5 +114,3 @@ def recent_events(log: RunLog, head: int, count: int) -> list[Event]:
 
 def _shown(event: Event) -> bool:
     return not event.type.startswith("runtime.") and event.type != "tool.in_doubt"
-
-

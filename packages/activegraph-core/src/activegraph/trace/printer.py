@@ -216,9 +216,7 @@ _FORMATS: dict[str, Callable[[Mapping[str, Any], Event], list[str]]] = {
     "behavior.completed": _completed,
     "behavior.failed": _failed,
     "behavior.scheduled": _scheduled,
-    "pattern.matched": lambda p, e: [
-        f"{e.id}  {_shown(p.get('behavior'))}  matches={_shown(p.get('matches_count'))}"
-    ],
+    "pattern.matched": lambda p, e: [f"{e.id}  {_shown(p.get('behavior'))}  matches={_shown(p.get('matches_count'))}"],
     "runtime.idle": lambda p, e: ["queue empty, budget remaining"],
     "runtime.budget_exhausted": lambda p, e: [f"stopped: {_shown(p.get('exhausted_by'))}"],
     "runtime.paused": lambda p, e: ["work left, stopped by the caller"],

@@ -1,0 +1,180 @@
+"""The tables of a SQLite store, how they are made, and the guard that refuses another layout."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from importlib.metadata import PackageNotFoundError, version
+
+from activegraph.core.clock import Clock
+from activegraph.errors import SchemaVersionMismatch, StoreNotFoundError
+
+__all__ = ["CODEC_VERSION", "RARE_TYPES", "SCHEMA_VERSION", "check_schema", "create_schema", "ddl"]
+
+SCHEMA_VERSION = "2"
+CODEC_VERSION = "1"
+
+RARE_TYPES = (
+    "approval.denied",
+    "approval.granted",
+    "approval.proposed",
+    "behavior.failed",
+    "pack.loaded",
+    "pack.settings_overridden",
+    "runtime.budget_exhausted",
+    "runtime.idle",
+    "runtime.paused",
+    "tool.in_doubt",
+)
+"""Types that status and inspect look up; only they have an index entry."""
+
+_logger = logging.getLogger("activegraph.store")
+
+CREATE_EVENTS = """
+CREATE TABLE IF NOT EXISTS events (
+    seq INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    actor TEXT,
+    payload TEXT NOT NULL,
+    frame_id TEXT,
+    caused_by TEXT,
+    timestamp TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    UNIQUE (run_id, position),
+    UNIQUE (run_id, id)
+)"""
+
+# Written as a chain of ORs: with IN (...) the planner never uses the index, and appends pay for it.
+CREATE_RARE_TYPES = """
+CREATE INDEX IF NOT EXISTS events_rare_types ON events (run_id, type, position)
+WHERE type = 'approval.denied'
+   OR type = 'approval.granted'
+   OR type = 'approval.proposed'
+   OR type = 'behavior.failed'
+   OR type = 'pack.loaded'
+   OR type = 'pack.settings_overridden'
+   OR type = 'runtime.budget_exhausted'
+   OR type = 'runtime.idle'
+   OR type = 'runtime.paused'
+   OR type = 'tool.in_doubt'"""
+
+CREATE_RUNS = """
+CREATE TABLE IF NOT EXISTS runs (
+    run_id TEXT PRIMARY KEY,
+    parent_run_id TEXT,
+    forked_at_event_id TEXT,
+    label TEXT,
+    created_at TEXT NOT NULL,
+    goal TEXT,
+    frame_id TEXT,
+    setup_count INTEGER
+)"""
+
+CREATE_RUNS_PARENT = "CREATE INDEX IF NOT EXISTS runs_parent ON runs (parent_run_id)"
+
+CREATE_META = """
+CREATE TABLE IF NOT EXISTS meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+)"""
+
+_STATEMENTS = (CREATE_EVENTS, CREATE_RARE_TYPES, CREATE_RUNS, CREATE_RUNS_PARENT, CREATE_META)
+
+SELECT_META = "SELECT key, value FROM meta WHERE key IN ('schema_version', 'codec_version')"
+SELECT_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+INSERT_META = "INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)"
+
+
+def ddl() -> str:
+    """The complete, idempotent statements that make the tables."""
+    rows = "\n".join(
+        f"INSERT OR IGNORE INTO meta (key, value) VALUES ('{key}', '{value}');" for key, value in _meta_rows()
+    )
+    return ";\n".join(statement.strip() for statement in _STATEMENTS) + ";\n" + rows + "\n"
+
+
+def check_schema(connection: sqlite3.Connection, path: str, *, may_create: bool) -> bool:
+    """Whether the tables are there and of this layout; False for an empty database that may be filled.
+
+    Raises:
+        SchemaVersionMismatch: Another layout, or somebody else's tables; nothing was touched.
+        StoreNotFoundError: No tables, and none may be made.
+    """
+    tables = {row[0] for row in connection.execute(SELECT_TABLES)}
+    if "meta" in tables:
+        found = dict(connection.execute(SELECT_META).fetchall())
+        if found == {"schema_version": SCHEMA_VERSION, "codec_version": CODEC_VERSION}:
+            return True
+        raise _mismatch(path, found.get("schema_version"), found.get("codec_version"))
+    if tables:
+        raise _mismatch(path, None, None)
+    if may_create:
+        return False
+    raise StoreNotFoundError(
+        f"{path} holds no store",
+        what_failed=f"Opening {path} for reading.",
+        why="A read never creates anything, and this database is empty.",
+        how_to_fix="Record a run first, or check the path.",
+        context={"path": path, "driver": "sqlite"},
+    )
+
+
+def create_schema(connection: sqlite3.Connection, path: str) -> None:
+    """Make the tables; any number of processes may try at the same moment."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if not check_schema(connection, path, may_create=True):
+            for statement in _STATEMENTS:
+                connection.execute(statement)
+            connection.executemany(INSERT_META, _meta_rows())
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _meta_rows() -> list[tuple[str, str]]:
+    return [
+        ("schema_version", SCHEMA_VERSION),
+        ("codec_version", CODEC_VERSION),
+        ("created_by", _distribution_version()),
+        ("created_at", Clock().now()),
+    ]
+
+
+def _distribution_version() -> str:
+    try:
+        return version("activegraph-store-sqlite")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _mismatch(path: str, schema: str | None, codec: str | None) -> SchemaVersionMismatch:
+    from activegraph import __version__
+
+    shown = "none" if schema is None else repr(schema)
+    if schema == SCHEMA_VERSION:
+        shown += f" with codec {codec!r}"
+    error = SchemaVersionMismatch(
+        f"{path} has schema version {shown}, this version reads {SCHEMA_VERSION!r}",
+        what_failed=f"Opening {path}. Nothing was read or written.",
+        why="A log that is not understood must not be added to.",
+        how_to_fix="Use the version of activegraph that wrote it, or copy it into a new store:\n"
+        f"    activegraph migrate --from sqlite:///{path} --to sqlite:///new.db",
+        context={
+            "found_version": schema,
+            "expected_version": SCHEMA_VERSION,
+            "activegraph_version": __version__,
+            "driver": "sqlite",
+        },
+    )
+    _logger.critical(
+        "schema mismatch: found %s, expected %s",
+        schema,
+        SCHEMA_VERSION,
+        extra={"error_type": type(error).__name__, "error_message": error.summary, "doc_url": error.doc_url},
+    )
+    return error
