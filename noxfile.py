@@ -1,0 +1,99 @@
+"""The checks of the house. `uv run nox` runs those that a change must pass; `uv run nox -l` lists all.
+
+Every session gets what uv.lock says, nothing else. Our own distributions are editable where
+tests run, and built wheels in one environment where something looks at the whole import
+package (one package spread over several `src/` folders is more than most tools can see).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+ROOT = Path(__file__).parent
+PACKAGES = sorted(path.name for path in (ROOT / "packages").iterdir() if (path / "pyproject.toml").is_file())
+SOURCES = [f"packages/{name}/src" for name in PACKAGES]
+OWN_SESSIONS = ["docs", "wheels", "examples"]
+"""Folders of `tests/` that a session of the same name runs."""
+
+
+def _show_all_pyenv_versions() -> None:
+    """Let `python3.12` be found where pyenv has it but selects another."""
+    if "PYENV_VERSION" in os.environ or shutil.which("pyenv") is None:
+        return
+    listed = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True, check=False)
+    wanted = [name for name in listed.stdout.split() if name.startswith(tuple(f"{python}." for python in PYTHONS))]
+    if wanted:
+        os.environ["PYENV_VERSION"] = ":".join(wanted)
+
+
+_show_all_pyenv_versions()
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "wheels", "docs", "tests"]
+
+
+def sync(session: nox.Session, *options: str) -> None:
+    """Bring the session's environment to what uv.lock says for `options`."""
+    place = session.virtualenv.location
+    session.run_install(
+        *("uv", "sync", "--quiet", "--locked", "--no-default-groups", f"--python={place}", *options),
+        env={"UV_PROJECT_ENVIRONMENT": place},
+        external=True,
+    )
+
+
+def install_wheels(session: nox.Session, *groups: str) -> None:
+    """Install our distributions from wheels that are built now, beside what `groups` bring."""
+    wheels = Path(session.create_tmp()) / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    sync(session, "--all-packages", "--all-extras", "--no-install-workspace", *[f"--group={name}" for name in groups])
+    session.run_install("uv", "build", "--quiet", "--all-packages", "--wheel", f"--out-dir={wheels}", external=True)
+    session.run_install("uv", "pip", "install", "--quiet", "--no-deps", *map(str, wheels.glob("*.whl")), external=True)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """All tests but those of the other sessions; arguments after -- go to pytest."""
+    sync(session, "--all-packages", "--all-extras", "--group=test")
+    chosen = session.posargs or ["--numprocesses=2", *[f"--ignore=tests/{name}" for name in OWN_SESSIONS]]
+    session.run("pytest", *chosen)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Rules, format, and the borders between the rooms."""
+    install_wheels(session, "lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports", "--no-cache")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Strict types of every package."""
+    sync(session, "--all-packages", "--all-extras", "--group=test", "--group=types")
+    session.run("mypy", *(session.posargs or SOURCES))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Every command and snippet of the documents, run; every error class against its page."""
+    sync(session, "--all-packages", "--all-extras", "--group=test")
+    session.run("pytest", "tests/docs", *session.posargs)
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Each distribution built, and installed alone into an empty environment."""
+    sync(session, "--all-packages", "--group=test")
+    session.run("pytest", "tests/wheels", *session.posargs)
