@@ -24,12 +24,13 @@ OWN_SESSIONS = ["docs", "wheels", "examples"]
 
 def _show_all_pyenv_versions() -> None:
     """Let `python3.12` be found where pyenv has it but selects another."""
-    if "PYENV_VERSION" in os.environ or shutil.which("pyenv") is None:
+    if shutil.which("pyenv") is None:
         return
-    listed = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True, check=False)
-    wanted = [name for name in listed.stdout.split() if name.startswith(tuple(f"{python}." for python in PYTHONS))]
-    if wanted:
-        os.environ["PYENV_VERSION"] = ":".join(wanted)
+    listed = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True, check=False).stdout.split()
+    wanted = [name for name in listed if name.startswith(tuple(f"{python}." for python in PYTHONS))]
+    # What is selected now stays first: it is what plain `python` means, here and in pyenv's own wrappers.
+    selected = os.environ.get("PYENV_VERSION", "").split(":")
+    os.environ["PYENV_VERSION"] = ":".join(dict.fromkeys([name for name in [*selected, *wanted] if name]))
 
 
 _show_all_pyenv_versions()
