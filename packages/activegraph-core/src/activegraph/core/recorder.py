@@ -145,6 +145,18 @@ class Recorder:
         if self.observer is not None and not self.transactions:
             self.observer.before_host_change()
 
+    def check_outside_step(self, operation: str) -> None:
+        """Refuse a host call that is a step of its own inside a transaction, and where a change is refused."""
+        if self.transactions:
+            raise IncompatibleRuntimeState(
+                f"`{operation}` was called inside `graph.transaction()` of run {self.run_id!r}",
+                what_failed=f"`{operation}` while a transaction is open.",
+                why="It is a step of its own, with its own place in the log.",
+                how_to_fix="Call it before or after the `with` block.",
+                context={"run_id": self.run_id, "operation": operation},
+            )
+        self.check_writable(operation)
+
     def check_outside(self, operation: str) -> None:
         """Refuse what neither a behavior nor a transaction may do: fork, save, close, load packs."""
         self._check_writer(operation)

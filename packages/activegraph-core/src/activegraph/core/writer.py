@@ -64,14 +64,21 @@ class GraphWriter:
         )
 
     def add_object(
-        self, take: Take, stamp: Stamp, type: str, data: dict[str, Any], evidence: Sequence[str] | None = None
+        self,
+        take: Take,
+        stamp: Stamp,
+        type: str,
+        data: dict[str, Any],
+        evidence: Sequence[str] | None = None,
+        *,
+        object_id: str | None = None,
     ) -> ObjectState:
-        """Emit `object.created`."""
+        """Emit `object.created`; the id is the next one unless it was drawn before."""
         require_text("type", type)
         encoded_type = encode_plain(type, "object.type", 2)
         encoded = self._encode_fields("data", data, "object.data", stamp)
         references = encoded_evidence(evidence)
-        id = self.ids.object(type)
+        id = self.ids.object(type) if object_id is None else object_id
         now = self.clock.now()
         payload = object_created(encode_plain(id), encoded_type, encoded, self._provenance(stamp, now, references))
         take(self.event("object.created", payload, stamp, now))

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct
 
 from activegraph.behaviors.base import AnyBehavior
@@ -19,11 +18,14 @@ from activegraph.core.event import Event, raw_payload
 from activegraph.core.graph import Graph
 from activegraph.errors import DOCS_BASE_URL, IncompatibleRuntimeState, InvalidRuntimeConfiguration
 from activegraph.runtime.budget import Budget
-from activegraph.runtime.queue import SUBSCRIBABLE, WorkItem, is_internal
-from activegraph.runtime.resume import CutOff, Owed
+from activegraph.runtime.approvals import Approvals
+from activegraph.runtime.matching import Matching
+from activegraph.runtime.owed import Owed
+from activegraph.runtime.queue import SUBSCRIBABLE, DelayedEntries, WorkItem, is_internal
+from activegraph.runtime.scanner import CutOff, about_behavior
 from activegraph.runtime.subscriptions import Subscriptions
 
-__all__ = ["Durability", "Engine", "Published", "checked_durability"]
+__all__ = ["Durability", "Engine", "Published", "checked_durability", "closed_error"]
 
 Durability = Literal["effect", "every-step", "os"]
 
@@ -73,11 +75,16 @@ class Engine:
         self.durability = durability
         self.queue: deque[WorkItem] = deque()
         self.tick = 0
-        self.current: WorkItem | None = None
-        """The event whose behaviors are being invoked."""
+        self.delayed = DelayedEntries()
+        """Invocations that wait for their tick."""
+        self.approvals = Approvals()
+        self.trigger: Event | None = None
+        """The event that the running invocation reacts to."""
+        self.trigger_depth: int | None = None
         self.subscriptions: Subscriptions | None = None
         self.owed: Owed | None = None
         """What a load found still to do; None once the queue has been built from it."""
+        self.owed_depth = 0
         self.cut: CutOff | None = None
         """The invocation that a crash cut off, until it has been finished."""
         self.last_taken: str | None = None
@@ -87,8 +94,10 @@ class Engine:
         """Whether anything was dispatched or invoked since the last `runtime.*` event."""
         self.goal: str | None = None
         self.goal_recorded = False
-        self.setup_count = self.log.head
+        previous = self.recorder.observer
+        self.setup_count = previous.setup_count if isinstance(previous, Engine) else self.log.head
         """Events that the graph held before its first runtime."""
+        self.matching = Matching(self.projection)
         self.running = False
         self.closed = False
         self.published = Published()
@@ -104,28 +113,39 @@ class Engine:
         return _HOST_SYNC[self.durability]
 
     def attach(self) -> None:
-        """Observe the graph from now on."""
+        """Observe the graph from now on; what an earlier runtime of this graph left owed is taken over."""
         previous = self.recorder.observer
         if isinstance(previous, Engine):
             previous.closed = True
+            self._take_over(previous)
         self.recorder.observer = self
         self.recorder.host_sync = self.host_sync if self.log.store is not None else None
         self.log.on_advance = self.publish
-        clock = self.graph.clock
-        self.budget.use_clock(clock)
+        self.budget.use_clock(self.graph.clock)
         self.publish()
 
+    def _take_over(self, previous: Engine) -> None:
+        self.queue, self.delayed, self.approvals = previous.queue, previous.delayed, previous.approvals
+        self.owed, self.owed_depth, self.cut = previous.owed, previous.owed_depth, previous.cut
+        self.tick, self.last_taken, self.last_stop = previous.tick, previous.last_taken, previous.last_stop
+        self.goal, self.goal_recorded = previous.goal, previous.goal_recorded
+        self.matching = previous.matching
+
     def detach(self) -> None:
-        """Stop observing; the graph stays readable and takes changes without a runtime."""
+        """Refuse to run from now on. What happens to the graph is still queued, for a later runtime of it."""
         self.closed = True
         if self.recorder.observer is self:
-            self.recorder.observer = None
             self.recorder.host_sync = None
-            self.log.on_advance = None
 
     def check_callable(self, operation: str) -> None:
         """Refuse a call of the host's from inside a behavior, another thread or a transaction."""
         self.recorder.check_outside(operation)
+
+    def check_host_call(self, operation: str) -> None:
+        """Refuse a decision of the host's where it could not be a step of its own, or the runtime is closed."""
+        if self.closed:
+            raise closed_error(self.run_id, operation)
+        self.recorder.check_outside_step(operation)
 
     def monotonic(self) -> float:
         """Seconds for measuring durations; a clock that stands still measures none."""
@@ -142,19 +162,20 @@ class Engine:
         behaviors = tuple(self.behaviors_now())
         if self.subscriptions is None or self.subscriptions.behaviors != behaviors:
             self.subscriptions = Subscriptions(behaviors)
+        subscriptions = self.subscriptions
+        fresh = (item for item in self.queue if not item.internal or subscriptions.for_type(item.event.type))
         if self.owed is not None:
             owed, self.owed = self.owed, None
-            fresh, self.queue = self.queue, deque()
-            self.queue.extend(owed.items(self.subscriptions))
+            self.queue = owed.queue(subscriptions, self.projection)
+            self.delayed = owed.entries(subscriptions, self.projection)
             self.queue.extend(fresh)
-        return self.subscriptions
+        else:
+            self.queue = deque(fresh)
+        return subscriptions
 
     def queue_depth(self) -> int:
         """Events that wait for dispatch; one that is partly dispatched counts."""
-        depth = len(self.queue)
-        if self.owed is not None:
-            depth += len(self.owed.items(self.subscriptions or Subscriptions(tuple(self.behaviors_now()))))
-        return depth
+        return len(self.queue) + self.owed_depth if self.owed is not None else len(self.queue)
 
     def before_host_change(self) -> None:
         """Refuse changes while an invocation waits to be finished against its prefix."""
@@ -175,10 +196,18 @@ class Engine:
         if not is_internal(type):
             self.tick += 1
             self.queue.append(WorkItem(event, self.tick, self._depth_of(event)))
-        elif type in SUBSCRIBABLE and self.subscriptions is not None and self.subscriptions.for_type(type):
-            about = about_behavior(event)
-            if not (type.startswith("behavior.") and self._current_is_internal()):
-                self.queue.append(WorkItem(event, self.tick, self._depth_of(event), about))
+        elif type in SUBSCRIBABLE and self._is_awaited(type):
+            about = about_behavior(raw_payload(event))
+            self.queue.append(WorkItem(event, self.tick, self._depth_of(event), about, internal=True))
+
+    def _is_awaited(self, type: str) -> bool:
+        """Whether a behavior names this internal type; two handlers of each other's outcomes must not feed themselves."""
+        if not self.running:
+            # Behaviors may be declared until the next `run_*`, which sorts out what nobody names.
+            return True
+        if self.subscriptions is None or not self.subscriptions.for_type(type):
+            return False
+        return not (type.startswith("behavior.") and self.trigger is not None and is_internal(self.trigger.type))
 
     def committed(self, events: Sequence[Event]) -> None:
         """Nothing to do: what `status()` shows is published by the log as it advances."""
@@ -200,25 +229,24 @@ class Engine:
             self.last_stop,
         )
 
-    def _current_is_internal(self) -> bool:
-        return self.current is not None and is_internal(self.current.event.type)
-
     def _depth_of(self, event: Event) -> int | None:
         if event.caused_by is None:
             return 0
-        current = self.current
-        if current is not None and current.event.id == event.caused_by and current.depth is not None:
-            return current.depth + 1
+        trigger = self.trigger
+        if trigger is not None and trigger.id == event.caused_by and self.trigger_depth is not None:
+            return self.trigger_depth + 1
         return None
 
 
-def about_behavior(event: Event) -> str | None:
-    """The behavior that an internal event is about."""
-    found = msgspec.json.decode(raw_payload(event), type=dict[str, msgspec.Raw]).get("behavior")
-    if found is None:
-        return None
-    name = msgspec.json.decode(found)
-    return name if isinstance(name, str) else None
+def closed_error(run_id: str, operation: str) -> IncompatibleRuntimeState:
+    """The error of every call that needs an open runtime."""
+    return IncompatibleRuntimeState(
+        f"the runtime of run {run_id!r} is closed",
+        what_failed=f"`{operation}` on a runtime that was closed, or whose graph another runtime has taken over.",
+        why="Of several runtimes on one graph only the last may work, so that the run has one writer.",
+        how_to_fix=f"Runtime.load(url, run_id={run_id!r}), or use the runtime that was built last.",
+        context={"run_id": run_id, "operation": operation},
+    )
 
 
 def checked_durability(durability: str) -> Durability:

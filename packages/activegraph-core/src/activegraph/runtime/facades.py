@@ -14,6 +14,7 @@ from activegraph.core.patch import Patch
 from activegraph.core.recorder import check_projects
 from activegraph.core.view import View
 from activegraph.errors import InvalidArgumentType, RuntimeContextRequiredError
+from activegraph.runtime.approvals import propose_object
 from activegraph.runtime.queue import INTERNAL_FAMILIES
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class Context:
         self._invocation = invocation
         self._view: View | None = None
         self._random: Random | None = None
+        self._new_matches: Sequence[Any] | None = None
 
     @property
     def view(self) -> View:
@@ -169,14 +171,27 @@ class Context:
         return None
 
     @property
-    def matches(self) -> list[Any]:
-        """Matches of the behavior's pattern; empty without one."""
-        return []
+    def matches(self) -> Sequence[Any]:
+        """All matches of the behavior's pattern as of the call; equals a list, empty without a pattern."""
+        return self._invocation.matches
 
     @property
-    def new_matches(self) -> list[Any]:
-        """Those of `matches` that bind what the triggering event touched."""
-        return []
+    def new_matches(self) -> Sequence[Any]:
+        """Those of `matches` that bind the object or relation which the triggering event touched."""
+        if self._new_matches is None:
+            self._new_matches = self._invocation.new_matches()
+        return self._new_matches
+
+    def propose_object(self, object_type: str, data: dict[str, Any], *, reason: str = "") -> str:
+        """Ask for an object that somebody has to approve; returns the approval's id.
+
+        Raises:
+            RuntimeContextRequiredError: The invocation is over.
+        """
+        step = self._invocation
+        if not step.is_running:
+            raise RuntimeContextRequiredError(method="ctx.propose_object")
+        return propose_object(step, object_type, data, reason)
 
     def pack_settings(self, name: str) -> None:
         """Settings of a loaded pack, or None."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections import deque
+from collections.abc import Sequence
 from hashlib import sha256
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -13,14 +13,16 @@ import msgspec
 from msgspec import Struct
 
 from activegraph.core.changes import Stamp
-from activegraph.core.codec import encode_payload_bytes
-from activegraph.core.elements import Relation
+from activegraph.core.codec import encode_payload_bytes, encode_plain
+from activegraph.core.elements import relation_handle
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.state import ObjectState, RelationState
 from activegraph.core.view import View
 from activegraph.errors import ReplayDivergenceError
 from activegraph.runtime.compare import require_same
 from activegraph.runtime.facades import BehaviorGraph, Context
+from activegraph.runtime.matching import matches_of_element, touched_element
+from activegraph.runtime.scanner import CutOff
 from activegraph.runtime.subscriptions import Subscriber
 from activegraph.runtime.view_builder import build_view
 
@@ -45,25 +47,31 @@ class Invocation:
         engine: Engine,
         subscriber: Subscriber,
         trigger: Event,
-        relation: Relation | None = None,
-        prefix: deque[Event] | None = None,
+        relation: RelationState | None,
+        *,
+        announces_matches: bool,
+        cut: CutOff | None,
     ) -> None:
         self.engine = engine
         self.subscriber = subscriber
         self.name = subscriber.name
         self.trigger = trigger
-        self.relation = relation
+        self.relation = None if relation is None else relation_handle(relation)
         self.writer = engine.writer
         self.stamp = Stamp(subscriber.name, trigger.id, engine.frame_id)
-        self.prefix = prefix
-        self.take = engine.recorder.record if not prefix else self._meet_or_record
+        self.prefix = cut.prefix if cut is not None else None
+        self.take = engine.recorder.record if not self.prefix else self._meet_or_record
         self.objects_created = 0
         self.relations_created = 0
         self.patches_applied = 0
         self.patches_proposed = 0
         self.events_emitted = 0
+        self.is_running = True
+        self.matches: Sequence[Any] = ()
+        self._announces_matches = announces_matches
         self._sequence = engine.projection.sequence
-        self._head = engine.log.head
+        self._head = engine.log.head if cut is None else cut.started_at - 1
+        self._unlogged: tuple[Event, ...] = tuple(engine.recorder.step)
         self._removals: list[ObjectState | RelationState] = []
 
     def execute(self) -> None:
@@ -76,6 +84,8 @@ class Invocation:
         engine = self.engine
         informing = _logger.isEnabledFor(logging.INFO)
         began = engine.monotonic()
+        if self.subscriber.matcher is not None:
+            self._match()
         self._mark(self._started_type(), self._started())
         if informing and not self.prefix:
             _logger.info("behavior invoked: %s", self.name, extra=self._log_fields())
@@ -103,6 +113,7 @@ class Invocation:
         finally:
             engine.recorder.in_body = False
             engine.projection.removals = None
+            self.is_running = False
             graph._invocation = None
 
     def build_view(self) -> View:
@@ -114,6 +125,7 @@ class Invocation:
             trigger=self.trigger,
             sequence=self._sequence,
             head=self._head,
+            unlogged=self._unlogged,
             removals=self._removals,
         )
 
@@ -128,6 +140,29 @@ class Invocation:
         )
         return int.from_bytes(sha256(_quote(parts)).digest(), "big")
 
+    def new_matches(self) -> list[Any]:
+        """Those of the matches that bind the object or relation that the trigger touched."""
+        touched = touched_element(self.trigger)
+        return [] if touched is None else matches_of_element(self.matches, touched)
+
+    def _match(self) -> None:
+        """Take the pattern's matches as of the call; the first invocation of a turn says how many there are."""
+        self.matches = self.engine.matching.matches(self.subscriber)
+        if self.prefix:
+            self._announces_matches = self.prefix[0].type == "pattern.matched"
+        if not self._announces_matches:
+            return
+        payload = b'{"behavior":%b,"event_id":%b,"matches_count":%d,"pattern":%b%b}' % (
+            self.subscriber.quoted_name,
+            _quote(self.trigger.id),
+            len(self.matches),
+            encode_plain(self.subscriber.pattern),
+            self._ordinal(),
+        )
+        matched = self.writer.event("pattern.matched", payload, self._runtime_stamp())
+        self.take(matched)
+        self._unlogged += (matched,)
+
     def _meet_or_record(self, event: Event) -> None:
         if not self.prefix:
             self.engine.recorder.record(event)
@@ -137,8 +172,10 @@ class Invocation:
         self.engine.projection.apply(recorded.type, raw_payload(recorded))
 
     def _mark(self, type: str, payload: bytes) -> None:
-        mark = Stamp("runtime", self.trigger.id, self.engine.frame_id)
-        self.take(self.writer.event(type, payload, mark))
+        self.take(self.writer.event(type, payload, self._runtime_stamp()))
+
+    def _runtime_stamp(self) -> Stamp:
+        return Stamp("runtime", self.trigger.id, self.engine.frame_id)
 
     def _started_type(self) -> str:
         return "behavior.started" if self.relation is None else "relation_behavior.started"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,8 @@ from activegraph.core.graph import Graph
 from activegraph.core.log import WINDOW
 from activegraph.core.projection import MalformedGraphEvent
 from activegraph.errors import LogInconsistencyError
-from activegraph.runtime.resume import CutOff, LogScanner, StoredEvent
+from activegraph.runtime.approvals import Approvals
+from activegraph.runtime.scanner import CutOff, LogScanner, StoredEvent
 
 if TYPE_CHECKING:
     from activegraph.store.base import EventStore, RunRecord
@@ -33,6 +34,7 @@ class LoadedRun(msgspec.Struct):
     graph: Graph
     scan: LogScanner
     cut: CutOff | None
+    approvals: Approvals
     record: Any
     """The run's `RunRecord`; None for a store without run metadata."""
 
@@ -47,30 +49,36 @@ def load_run(store: EventStore, *, clock: Clock | None = None) -> LoadedRun:
     """
     get_run: Callable[[], RunRecord | None] | None = getattr(store, "get_run", None)
     record = None if get_run is None else get_run()
+    graph = Graph(run_id=store.run_id, clock=clock)
     scan = LogScanner(
         setup_count=(record.setup_count or 0) if record is not None else 0,
         forked_at=record.forked_at_event_id if record is not None else None,
+        projection=graph._projection,
     )
-    graph, recent, head = _rebuild(store, clock, scan, stop=None)
+    approvals = Approvals()
+    recent, head = _rebuild(graph, store, (scan.see, approvals.see))
     cut = scan.cut_off()
     if cut is not None:
         # The invocation begins again with the graph and the ids that it began with.
-        graph, recent, _ = _rebuild(store, clock, None, stop=cut.started_at - 1)
+        graph, approvals = Graph(run_id=store.run_id, clock=clock), Approvals()
+        recent, _ = _rebuild(graph, store, (approvals.see,), stop=cut.started_at - 1)
         recent = _read_prefix(store, cut, recent)
     graph._log.attach(store)
     graph._log.adopt(head, [stored.event() for stored in recent])
     graph._replayed = head
-    return LoadedRun(graph, scan, cut, record)
+    return LoadedRun(graph, scan, cut, approvals, record)
 
 
 def _rebuild(
-    store: EventStore, clock: Clock | None, scan: LogScanner | None, *, stop: int | None
-) -> tuple[Graph, deque[StoredEvent], int]:
-    graph = Graph(run_id=store.run_id, clock=clock)
+    graph: Graph,
+    store: EventStore,
+    readers: Sequence[Callable[[StoredEvent], None]],
+    *,
+    stop: int | None = None,
+) -> tuple[deque[StoredEvent], int]:
     apply, ids = graph._projection.apply, graph.ids
     created = _created_ids(graph)
     recent: deque[StoredEvent] = deque(maxlen=WINDOW)
-    see = None if scan is None else scan.see
     head = 0
     frame_id: str | None = None
     with collector_suspended():
@@ -91,9 +99,9 @@ def _rebuild(
                 frame_id = stored.frame_id
                 ids.saw_frame_id(frame_id)
             recent.append(stored)
-            if see is not None:
+            for see in readers:
                 see(stored)
-    return graph, recent, head
+    return recent, head
 
 
 def _created_ids(graph: Graph) -> dict[str, Callable[[StoredEvent], None]]:

@@ -1,12 +1,24 @@
-"""What waits for dispatch: events in log order, with their tick and causal depth."""
+"""What waits for dispatch: events in log order, and delayed entries by the tick at which they fire."""
 
 from __future__ import annotations
+
+from collections import deque
 
 from msgspec import Struct
 
 from activegraph.core.event import Event
+from activegraph.core.state import RelationState
 
-__all__ = ["INTERNAL_FAMILIES", "LIFECYCLE_FAMILIES", "SUBSCRIBABLE", "WorkItem", "is_internal", "is_lifecycle"]
+__all__ = [
+    "INTERNAL_FAMILIES",
+    "LIFECYCLE_FAMILIES",
+    "SUBSCRIBABLE",
+    "DelayedEntry",
+    "DelayedEntries",
+    "WorkItem",
+    "is_internal",
+    "is_lifecycle",
+]
 
 INTERNAL_FAMILIES = (
     "behavior.",
@@ -57,7 +69,7 @@ def is_lifecycle(type: str) -> bool:
 
 
 class WorkItem(Struct, gc=False):
-    """One queued event."""
+    """One queued event, and how far its dispatch has got."""
 
     event: Event
     tick: int
@@ -66,7 +78,41 @@ class WorkItem(Struct, gc=False):
     """Causal depth; None where it has to be looked up in the log."""
     about: str | None = None
     """For a subscribed internal event: the behavior that it is about, which does not get it."""
-    next_turn: int = 0
-    """Registration index from which behaviors still have their turn; above 0 once dispatch has begun."""
+    internal: bool = False
     taken: bool = False
     """Whether it was taken from the queue before: then it uses no `max_events` again."""
+    next_turn: int = 0
+    """Registration index from which behaviors still have their turn."""
+    relations: deque[RelationState] | None = None
+    """Relations left to the turn at `next_turn`, where that turn has begun."""
+
+
+class DelayedEntry(Struct, gc=False):
+    """One invocation that waits for a tick (runtime.md 9.5)."""
+
+    name: str
+    ordinal: int | None
+    event: Event
+    fire_at: int
+    depth: int | None = None
+    relations: deque[RelationState] | None = None
+    """Relations left, where its firing has begun."""
+
+
+class DelayedEntries:
+    """Entries by tick, those of one tick in the order in which they were scheduled."""
+
+    def __init__(self) -> None:
+        self._due: dict[int, deque[DelayedEntry]] = {}
+
+    def add(self, entry: DelayedEntry) -> None:
+        """Schedule an entry."""
+        self._due.setdefault(entry.fire_at, deque()).append(entry)
+
+    def due(self, tick: int) -> deque[DelayedEntry] | None:
+        """The entries of one tick; taken from the left as they are decided."""
+        return self._due.get(tick)
+
+    def drop(self, tick: int) -> None:
+        """Forget a tick whose entries are all decided."""
+        self._due.pop(tick, None)

@@ -11,6 +11,7 @@ from activegraph.behaviors.base import AnyBehavior
 from activegraph.core.clock import Clock
 from activegraph.core.graph import Graph
 from activegraph.errors import BehaviorNotFoundError, InvalidRuntimeConfiguration
+from activegraph.runtime.approvals import PendingApproval, approve, deny
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.diff import Diff, diff_logs
 from activegraph.runtime.engine import Engine, checked_durability
@@ -83,19 +84,20 @@ class Runtime:
             )
         if frame is not None and getattr(frame, "id", None) is None:
             frame.id = graph.ids.frame()
+        engine = Engine(
+            graph, behaviors=behaviors, frame=frame, policy=policy, budget=limits, seed=seed, durability=checked
+        )
         self._owned: EventStore | None = None
         if persist_to is not None:
             store = self._owned = open_run_store(persist_to, graph.run_id)
         try:
             if store is not None:
-                put_under_store(graph, store)
+                put_under_store(graph, store, setup_count=engine.setup_count)
         except BaseException:
             if self._owned is not None:
                 self._owned.close()
             raise
-        self._engine = Engine(
-            graph, behaviors=behaviors, frame=frame, policy=policy, budget=limits, seed=seed, durability=checked
-        )
+        self._engine = engine
         self.graph = graph
         self.frame = frame
         self.policy = policy
@@ -188,6 +190,28 @@ class Runtime:
             if behavior.name == name:
                 return behavior
         raise BehaviorNotFoundError(name, registered=[behavior.name for behavior in known])
+
+    def pending_approvals(self) -> list[PendingApproval]:
+        """What behaviors proposed and nobody has decided on, oldest first."""
+        return self._engine.approvals.pending()
+
+    def approve(self, approval_id: str, approved_by: str | None = None) -> str:
+        """Create a proposed object, with the decision in the log; returns its id.
+
+        Raises:
+            ApprovalNotFoundError: It is unknown or was decided already.
+        """
+        self._engine.check_host_call("approve")
+        return approve(self._engine, approval_id, approved_by)
+
+    def deny(self, approval_id: str, denied_by: str | None = None, reason: str = "") -> None:
+        """Refuse a proposed object, with the decision in the log.
+
+        Raises:
+            ApprovalNotFoundError: It is unknown or was decided already.
+        """
+        self._engine.check_host_call("deny")
+        deny(self._engine, approval_id, denied_by, reason)
 
     def save_state(self, path: str | os.PathLike[str] | None = None) -> str:
         """Make the run durable; opens a SQLite store at `path` if it has none. Returns where it is."""

@@ -33,12 +33,10 @@ def open_run_store(path: str | os.PathLike[str], run_id: str) -> EventStore:
     return open_store(store_url(path), run_id)
 
 
-def put_under_store(graph: Graph, store: EventStore) -> None:
+def put_under_store(graph: Graph, store: EventStore, *, setup_count: int) -> None:
     """Attach `store`, and record the run and how many events it held before its first runtime."""
-    setup_count = graph._log.head
-    if graph._log.store is not store:
-        attach_store(graph._log, graph._recorder, store)
-        record_run(store, graph, setup_count=setup_count)
+    attach_store(graph._log, graph._recorder, store)
+    record_run(store, graph, setup_count=setup_count)
 
 
 def record_run(store: EventStore, graph: Graph, **fields: Any) -> None:

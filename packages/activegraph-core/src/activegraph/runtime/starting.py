@@ -11,7 +11,9 @@ from activegraph.core.codec import check_header, encode_payload_bytes
 from activegraph.errors import RunNotFoundError
 from activegraph.runtime.engine import Engine
 from activegraph.runtime.loading import LoadedRun
+from activegraph.runtime.owed import Owed
 from activegraph.runtime.saving import record_run, store_url
+from activegraph.runtime.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from activegraph.store.base import EventStore
@@ -62,7 +64,9 @@ def resume_engine(engine: Engine, loaded: LoadedRun) -> None:
     engine.tick = scan.tick
     engine.last_stop = scan.last_stop
     engine.last_taken = scan.last_taken
-    engine.owed = scan.owed()
+    engine.owed = Owed(scan)
+    engine.owed_depth = engine.owed.depth(Subscriptions(tuple(engine.behaviors_now())))
+    engine.approvals = loaded.approvals
     engine.cut = loaded.cut
     engine.goal = loaded.record.goal if loaded.record is not None else None
     engine.goal_recorded = engine.goal is not None

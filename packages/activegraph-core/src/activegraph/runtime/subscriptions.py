@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -27,10 +28,15 @@ class Subscriber:
         self.index = index
         self.ordinal = ordinal
         """Place among the behaviors of this name, where several share it."""
-        self.kind = "relation" if isinstance(behavior, RelationBehavior) else "function"
+        self.relation_type = behavior.relation_type if isinstance(behavior, RelationBehavior) else None
+        self.kind = "function" if self.relation_type is None else "relation"
         self.types = None if not behavior.on or "*" in behavior.on else frozenset(behavior.on)
         self.named = frozenset(behavior.on)
         self.where: Where | None = compile_where(behavior.where) if behavior.where else None
+        self.delay: int | None = behavior.activate_after
+        self.matcher: Any = behavior.pattern_matcher
+        """The compiled pattern, None without one."""
+        self.pattern = behavior.pattern
         self.quoted_name = msgspec.json.encode(behavior.name)
 
     def takes(self, event_type: str) -> bool:
@@ -48,11 +54,14 @@ class Subscriptions:
         shared = Counter(behavior.name for behavior in behaviors)
         met: Counter[str] = Counter()
         self.subscribers: list[Subscriber] = []
+        self._by_mark: dict[tuple[str, int], Subscriber] = {}
         for index, behavior in enumerate(behaviors):
             name = behavior.name
             ordinal = met[name] if shared[name] > 1 else None
             met[name] += 1
-            self.subscribers.append(Subscriber(behavior, index, ordinal))
+            subscriber = Subscriber(behavior, index, ordinal)
+            self.subscribers.append(subscriber)
+            self._by_mark[name, ordinal or 0] = subscriber
         self._by_type: dict[str, tuple[Subscriber, ...]] = {}
 
     def all(self) -> list[AnyBehavior]:
@@ -67,9 +76,6 @@ class Subscriptions:
             self._by_type[event_type] = found
         return found
 
-    def index_of(self, name: str, ordinal: int | None) -> int | None:
-        """Registration index of the behavior that a mark names; None if it is not registered."""
-        for subscriber in self.subscribers:
-            if subscriber.name == name and (subscriber.ordinal or 0) == (ordinal or 0):
-                return subscriber.index
-        return None
+    def named(self, name: str, ordinal: int | None) -> Subscriber | None:
+        """The behavior that a mark names; None if it is not registered."""
+        return self._by_mark.get((name, ordinal or 0))

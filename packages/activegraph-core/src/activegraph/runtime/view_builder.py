@@ -26,6 +26,7 @@ def build_view(
     trigger: Event,
     sequence: int,
     head: int,
+    unlogged: tuple[Event, ...] = (),
     removals: Iterable[ObjectState | RelationState],
 ) -> View:
     """A lazy view as of the moment when `sequence` and `head` were taken.
@@ -33,6 +34,7 @@ def build_view(
     Args:
         sequence: Place in creation order that the next element would have had.
         head: Committed events at that moment.
+        unlogged: What had been recorded behind them and not committed yet.
         removals: Filled with the elements that are removed from then on.
     """
     asked = spec or {}
@@ -46,7 +48,7 @@ def build_view(
 
     wanted = asked.get("recent_events")
     count = DEFAULT_RECENT_EVENTS if wanted is None else wanted
-    return View.lazy(graph, lambda: recent_events(log, head, count))
+    return View.lazy(graph, lambda: recent_events(log, head, unlogged, count))
 
 
 def _as_of(
@@ -100,9 +102,9 @@ def _resolve(path: str, trigger: Event) -> Any:
     return value
 
 
-def recent_events(log: RunLog, head: int, count: int) -> list[Event]:
-    """The newest `count` events up to position `head`, less those that tell of stops."""
-    found: list[Event] = []
+def recent_events(log: RunLog, head: int, unlogged: tuple[Event, ...], count: int) -> list[Event]:
+    """The newest `count` events up to position `head` and behind it, less those that tell of stops."""
+    found = [event for event in unlogged if _shown(event)]
     stop = head
     while stop > 0 and len(found) < count:
         start = max(1, stop - 2 * count + 1)

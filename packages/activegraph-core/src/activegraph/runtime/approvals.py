@@ -1,0 +1,192 @@
+"""Approvals: objects that a behavior proposed and a person decides on, with the evidence in the log.
+
+What is pending follows from the log alone: proposed, less denied, less those whose object exists.
+A grant counts with its object: where a fork cut the object away, the approval is pending again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from activegraph.core.changes import Stamp, require_fields, require_text
+from activegraph.core.codec import check_header, decode_canonical, encode_payload_bytes
+from activegraph.core.frozen import freeze
+from activegraph.errors import ApprovalNotFoundError
+
+if TYPE_CHECKING:
+    from activegraph.runtime.engine import Engine
+    from activegraph.runtime.invocation import Invocation
+
+__all__ = ["Approvals", "PendingApproval", "approve", "deny", "propose_object"]
+
+
+@dataclass(frozen=True)
+class PendingApproval:
+    """An object that waits for a decision.
+
+    Attributes:
+        data: What would be created, as it was shown.
+        reason: Why, in the behavior's words.
+        pack: The pack whose behavior proposed it, if any.
+    """
+
+    id: str
+    kind: str
+    object_type: str
+    data: dict[str, Any]
+    reason: str
+    pack: str | None
+
+
+class _Logged(Protocol):
+    """An event, live or as stored."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def caused_by(self) -> str | None: ...
+
+
+class _Proposal:
+    __slots__ = ("approval", "event_id")
+
+    def __init__(self, approval: PendingApproval, event_id: str) -> None:
+        self.approval = approval
+        self.event_id = event_id
+
+
+class Approvals:
+    """The pending approvals of one run, oldest first."""
+
+    def __init__(self) -> None:
+        self._proposals: dict[str, _Proposal] = {}
+        self._granted: tuple[str, str] | None = None
+        """A grant whose object has not been seen: its event id, and the approval's id."""
+
+    def pending(self) -> list[PendingApproval]:
+        """Those that wait for a decision."""
+        return [proposal.approval for proposal in self._proposals.values()]
+
+    def find(self, approval_id: str) -> tuple[PendingApproval, str]:
+        """A pending approval and the id of the event that proposed it.
+
+        Raises:
+            ApprovalNotFoundError: It is unknown, or was decided already.
+        """
+        proposal = self._proposals.get(approval_id)
+        if proposal is None:
+            raise ApprovalNotFoundError(approval_id, pending_count=len(self._proposals))
+        return proposal.approval, proposal.event_id
+
+    def see(self, stored: Any) -> None:
+        """Take an event as stored into account (`payload` is its canonical bytes)."""
+        if self._granted is not None:
+            self._settle(stored)
+        if stored.type.startswith("approval."):
+            self.take(stored, stored.payload)
+
+    def take(self, event: _Logged, payload: bytes) -> None:
+        """Take an `approval.*` event, or the object that follows a grant, into account."""
+        if event.type == "approval.proposed":
+            fields = decode_canonical(payload)
+            id, data = fields.get("approval_id"), fields.get("data")
+            if isinstance(id, str) and isinstance(data, dict):
+                self._proposals[id] = _Proposal(
+                    PendingApproval(
+                        id,
+                        fields.get("kind", "object"),
+                        fields.get("object_type", ""),
+                        freeze(data),
+                        fields.get("reason") or "",
+                        fields.get("pack"),
+                    ),
+                    event.id,
+                )
+        elif event.type == "approval.granted":
+            self._granted = (event.id, decode_canonical(payload).get("approval_id"))
+        elif event.type == "approval.denied":
+            self._proposals.pop(decode_canonical(payload).get("approval_id"), None)
+
+    def _settle(self, event: _Logged) -> None:
+        granted, self._granted = self._granted, None
+        if granted is not None and event.type == "object.created" and event.caused_by == granted[0]:
+            self._proposals.pop(granted[1], None)
+
+    def settle(self, approval_id: str) -> None:
+        """A decision on this approval has been recorded."""
+        self._proposals.pop(approval_id, None)
+        self._granted = None
+
+
+def propose_object(step: Invocation, object_type: str, data: dict[str, Any], reason: str) -> str:
+    """Record what a behavior would like to create; returns the approval's id."""
+    require_text("object_type", object_type)
+    require_fields("data", data)
+    payload = {
+        "approval_id": "",
+        "object_type": object_type,
+        "reason": reason,
+        "pack": None,
+        "kind": "object",
+        "data": data,
+        "behavior": step.name,
+    }
+    encode_payload_bytes(payload)  # refused data must draw no id
+    payload["approval_id"] = approval_id = step.writer.ids.approval()
+    event = step.writer.event("approval.proposed", encode_payload_bytes(payload), step.stamp)
+    step.take(event)
+    step.engine.approvals.take(event, encode_payload_bytes(payload))
+    return approval_id
+
+
+def approve(engine: Engine, approval_id: str, approved_by: str | None) -> str:
+    """Record the grant and create the object, as one step; returns the object's id.
+
+    Raises:
+        ApprovalNotFoundError: It is not pending; nothing was recorded.
+    """
+    approval, proposed = engine.approvals.find(approval_id)
+    who = check_header("actor", approved_by) or "user"
+    writer, recorder = engine.writer, engine.recorder
+    object_id = writer.ids.object(approval.object_type)
+    with recorder.transaction():
+        granted = writer.event(
+            "approval.granted",
+            encode_payload_bytes(
+                {
+                    "approval_id": approval_id,
+                    "object_type": approval.object_type,
+                    "approved_by": who,
+                    "object_id": object_id,
+                }
+            ),
+            Stamp("runtime", proposed, engine.frame_id),
+        )
+        recorder.record(granted)
+        stamp = Stamp(who, granted.id, engine.frame_id)
+        writer.add_object(recorder.record, stamp, approval.object_type, approval.data, object_id=object_id)
+        engine.approvals.settle(approval_id)
+    return object_id
+
+
+def deny(engine: Engine, approval_id: str, denied_by: str | None, reason: str) -> None:
+    """Record that the proposal is refused; nothing is created.
+
+    Raises:
+        ApprovalNotFoundError: It is not pending; nothing was recorded.
+    """
+    approval, proposed = engine.approvals.find(approval_id)
+    payload = {
+        "approval_id": approval_id,
+        "object_type": approval.object_type,
+        "denied_by": check_header("actor", denied_by) or "user",
+        "reason": reason,
+    }
+    encoded = encode_payload_bytes(payload)
+    with engine.recorder.transaction():
+        stamp = Stamp("runtime", proposed, engine.frame_id)
+        engine.recorder.record(engine.writer.event("approval.denied", encoded, stamp))
+        engine.approvals.settle(approval_id)

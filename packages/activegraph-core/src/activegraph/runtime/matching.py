@@ -1,0 +1,68 @@
+"""Patterns at work: the kept match sets of a run, and what an invocation sees of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from activegraph.core.codec import decode_canonical
+from activegraph.core.event import Event, raw_payload
+from activegraph.core.projection import Projection
+from activegraph.runtime.subscriptions import Subscriber
+
+__all__ = ["Matching", "matches_of_element", "touched_element"]
+
+
+class Matching:
+    """One kept match set per pattern; it is filled when the pattern is first asked for."""
+
+    def __init__(self, projection: Projection) -> None:
+        self._projection = projection
+        self._sets: dict[int, Any] = {}
+
+    def has_match(self, subscriber: Subscriber) -> bool:
+        """Whether the behavior's pattern matches the graph as it is now."""
+        return len(self._set_of(subscriber)) > 0
+
+    def matches(self, subscriber: Subscriber) -> Sequence[Any]:
+        """All matches as of now; what the graph becomes later does not change them."""
+        found: Sequence[Any] = self._set_of(subscriber).view()
+        return found
+
+    def _set_of(self, subscriber: Subscriber) -> Any:
+        kept = self._sets.get(id(subscriber.matcher))
+        if kept is None:
+            from activegraph.patterns import MatchSet
+
+            kept = self._sets[id(subscriber.matcher)] = MatchSet(subscriber.matcher, self._projection)
+        return kept
+
+
+_ELEMENT_OF = {
+    "object.created": ("id",),
+    "object.removed": ("id",),
+    "relation.created": ("id",),
+    "relation.removed": ("id",),
+    "patch.applied": ("target",),
+    "patch.proposed": ("patch", "target"),
+    "patch.rejected": ("target",),
+}
+
+
+def touched_element(event: Event) -> str | None:
+    """Id of the object or relation that a graph event touched; None for other events."""
+    path = _ELEMENT_OF.get(event.type)
+    if path is None:
+        return None
+    value: Any = decode_canonical(raw_payload(event))
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    if value is None and event.type.endswith(".created"):
+        inner = event.payload.get(event.type.split(".")[0])
+        value = inner.get("id") if isinstance(inner, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def matches_of_element(matches: Sequence[Any], element_id: str) -> list[Any]:
+    """Those that bind the object or relation of this id, in the same order."""
+    return [match for match in matches if element_id in match.bindings.values()]

@@ -1,0 +1,404 @@
+"""Follows a log event by event and knows at its end how far the order of work had got.
+
+Work has one order: queued events in log order, for each its behaviors in registration order, then
+the delayed entries that fire at its tick. Marks (starts, outcomes, schedules, stops) are points in
+that order: all before the last one is decided, all after it is owed (runtime.md 14.2). The scanner
+keeps no more than what waits behind the last mark.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Struct
+
+from activegraph.core.event import Event, make_event
+from activegraph.core.projection import Projection
+from activegraph.core.state import RelationState
+from activegraph.runtime.queue import SUBSCRIBABLE, is_internal
+from activegraph.runtime.relating import relations_touching, strings_of
+
+__all__ = ["CutOff", "LogScanner", "Point", "StoredEvent", "WaitingEntry", "WaitingEvent"]
+
+_logger = logging.getLogger("activegraph.runtime")
+
+
+class StoredEvent(Struct, frozen=True, gc=False):
+    """One event as read from a log, payload undecoded."""
+
+    position: int
+    id: str
+    type: str
+    actor: str | None
+    payload: bytes
+    frame_id: str | None
+    caused_by: str | None
+    timestamp: str
+
+    def event(self) -> Event:
+        """As an event; the text may have been edited in the store, so it is not taken for canonical."""
+        return make_event(
+            self.id,
+            self.type,
+            self.payload,
+            self.actor,
+            self.frame_id,
+            self.caused_by,
+            self.timestamp,
+            canonical=False,
+        )
+
+
+class WaitingEvent(Struct, gc=False):
+    """An event that is queued, or would be if a behavior named its type."""
+
+    event: StoredEvent
+    tick: int
+    internal: bool
+    about: str | None = None
+
+
+class WaitingEntry(Struct, gc=False):
+    """A `behavior.scheduled` whose time has not come, or whose firing is under way."""
+
+    behavior: str
+    ordinal: int
+    trigger: WaitingEvent
+    fire_at: int
+
+
+class Point(Struct, gc=False):
+    """The turn that the last mark stands in."""
+
+    behavior: str
+    ordinal: int
+    event_id: str
+    delayed: bool
+    first_position: int
+    """Position of the turn's first mark."""
+    sequence: int
+    """Place in creation order of the next element, at the turn's first mark."""
+    about_relations: bool = False
+    relation_id: str | None = None
+    last_relation: int = -1
+    """Place in creation order of the last marked relation."""
+    matched_only: bool = False
+    """Whether only `pattern.matched` is there yet."""
+    touched: list[RelationState] | None = None
+    """Relations that the trigger touched when a fork cut the turn right behind its `pattern.matched`."""
+    triggered_by_internal: bool = False
+
+
+class CutOff(Struct):
+    """An invocation that a crash cut off, and what it had recorded."""
+
+    behavior: str
+    ordinal: int
+    event_id: str
+    started_at: int
+    """Position of its first mark; the graph and the ids it began with are those before it."""
+    delayed: bool
+    relation_id: str | None
+    """The relation that it is about; None for one that had only matched yet."""
+    prefix: deque[Event] = msgspec.field(default_factory=deque)
+
+
+class _Mark(Struct, gc=False):
+    behavior: str
+    event_id: str
+    ordinal: int = 0
+    relation_id: str | None = None
+
+
+class _Scheduled(Struct, gc=False):
+    behavior: str
+    event_id: str
+    fire_at_tick: int
+    ordinal: int = 0
+
+
+class _Turn(Struct, gc=False):
+    behavior: str = ""
+    ordinal: int | None = None
+    event_id: str = ""
+
+
+class _Next(Struct, gc=False):
+    event_id: str | None = None
+    finished: bool = True
+    turn: _Turn | None = None
+
+
+class _StopPayload(Struct, gc=False):
+    exhausted_by: str | None = None
+    next: _Next | None = None
+
+
+class _About(Struct, gc=False):
+    behavior: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_decode_mark = msgspec.json.Decoder(_Mark).decode
+_decode_scheduled = msgspec.json.Decoder(_Scheduled).decode
+_decode_stop = msgspec.json.Decoder(_StopPayload).decode
+_decode_about = msgspec.json.Decoder(_About).decode
+
+
+def about_behavior(payload: bytes) -> str | None:
+    """The behavior that an internal event is about."""
+    try:
+        name = msgspec.json.decode(_decode_about(payload).behavior)
+    except msgspec.MsgspecError:
+        return None
+    return name if isinstance(name, str) else None
+
+
+class LogScanner:
+    """The order of work, as far as a log tells.
+
+    Args:
+        setup_count: Events that the graph held before its first runtime; never dispatched.
+        forked_at: Id of the event that the run was forked at: an invocation that the fork cut counts as done.
+        projection: The graph as of each event that is seen, for the places of relations; None
+            where only the queue is asked for.
+    """
+
+    def __init__(
+        self, *, setup_count: int = 0, forked_at: str | None = None, projection: Projection | None = None
+    ) -> None:
+        self.tick = 0
+        self.last_taken: str | None = None
+        self.last_stop: tuple[str, str | None] | None = None
+        self.waiting: deque[WaitingEvent] = deque()
+        self.first_taken = False
+        """Whether the first waiting event was taken from the queue."""
+        self.point: Point | None = None
+        self.stopped_at: _Turn | None = None
+        """The turn that a stop named as the next one; None if a mark came later."""
+        self.entries: dict[tuple[str, int, str], WaitingEntry] = {}
+        self._by_tick: dict[int, list[tuple[str, int, str]]] = {}
+        self.turns_taken: list[tuple[str, int]] = []
+        """Behaviors that had a turn on the first waiting event."""
+        self._projection = projection
+        self._setup_count = setup_count
+        self._forked_at = forked_at
+        self._fork_position = 0
+        self._waiting_ids: set[str] = set()
+        self._open: Point | None = None
+        """The invocation that has begun and has no outcome yet."""
+        self._open_at = 0
+        self._marks: dict[str, Callable[[StoredEvent], None]] = {
+            "pattern.matched": self._on_matched,
+            "behavior.started": self._on_started,
+            "relation_behavior.started": self._on_started,
+            "behavior.completed": self._on_outcome,
+            "behavior.failed": self._on_outcome,
+            "behavior.scheduled": self._on_scheduled,
+            "runtime.idle": self._on_idle,
+            "runtime.budget_exhausted": self._on_stop,
+            "runtime.paused": self._on_stop,
+        }
+
+    def see(self, stored: StoredEvent) -> None:
+        """Take the next event of the log into account."""
+        type = stored.type
+        if stored.id == self._forked_at:
+            self._fork_position = stored.position
+        if stored.position <= self._setup_count:
+            return
+        internal = is_internal(type)
+        if internal and stored.actor == "runtime":
+            mark = self._marks.get(type)
+            if mark is not None:
+                mark(stored)
+                return
+        elif self._open is not None and stored.actor != self._open.behavior:
+            self._lose_outcome()
+        if not internal:
+            self.tick += 1
+            self._wait(stored, internal=False)
+        elif type in SUBSCRIBABLE:
+            self._wait(stored, internal=True)
+
+    def cut_off(self) -> CutOff | None:
+        """The invocation that a crash cut off, its prefix still to be read."""
+        position, point = self.cut_off_at(), self._open
+        if position is None or point is None:
+            return None
+        return CutOff(point.behavior, point.ordinal, point.event_id, position, point.delayed, point.relation_id)
+
+    def cut_off_at(self) -> int | None:
+        """Position of the first mark of the invocation that a crash cut off; None if there is none."""
+        if self._open is None or self._open_at <= self._fork_position:
+            return None
+        return self._open_at
+
+    def _wait(self, stored: StoredEvent, *, internal: bool) -> None:
+        about = about_behavior(stored.payload) if internal else None
+        self.waiting.append(WaitingEvent(stored, self.tick, internal, about))
+        self._waiting_ids.add(stored.id)
+
+    def _lose_outcome(self) -> None:
+        if self._open is not None and self._open_at > self._fork_position:
+            _logger.warning(
+                "invocation of %s has no outcome in the log and counts as done",
+                self._open.behavior,
+                extra={"event_id": self._open.event_id, "behavior": self._open.behavior},
+            )
+        self._open = None
+
+    def _on_matched(self, stored: StoredEvent) -> None:
+        mark = _decode_mark(stored.payload)
+        self._lose_outcome()
+        point = self._reach(mark, stored)
+        point.matched_only = True
+        if stored.id == self._forked_at and self._projection is not None:
+            point.touched = relations_touching(self._projection, self._strings_of_trigger(point))
+        self._open, self._open_at = point, stored.position
+        self._wait(stored, internal=True)
+
+    def _on_started(self, stored: StoredEvent) -> None:
+        mark = _decode_mark(stored.payload)
+        opened = self._open_at if self._open is not None and self._open.matched_only else stored.position
+        if opened == stored.position:
+            self._lose_outcome()
+        point = self._reach(mark, stored)
+        point.matched_only = False
+        if mark.relation_id is not None:
+            point.about_relations = True
+            point.relation_id = mark.relation_id
+            if self._projection is not None:
+                relation = self._projection.relations.get(mark.relation_id)
+                point.last_relation = point.last_relation if relation is None else relation.sequence
+        self._open, self._open_at = point, opened
+
+    def _on_outcome(self, stored: StoredEvent) -> None:
+        mark = _decode_mark(stored.payload)
+        self._open = None
+        point = self._reach(mark, stored)
+        if not point.triggered_by_internal:
+            self._wait(stored, internal=True)
+
+    def _on_scheduled(self, stored: StoredEvent) -> None:
+        scheduled = _decode_scheduled(stored.payload)
+        mark = _Mark(scheduled.behavior, scheduled.event_id, scheduled.ordinal)
+        self._lose_outcome()
+        self._reach(mark, stored)
+        if self.first_taken and self.waiting:
+            key = (mark.behavior, mark.ordinal, mark.event_id)
+            self.entries[key] = WaitingEntry(mark.behavior, mark.ordinal, self.waiting[0], scheduled.fire_at_tick)
+            self._by_tick.setdefault(scheduled.fire_at_tick, []).append(key)
+
+    def _on_idle(self, stored: StoredEvent) -> None:
+        self._lose_outcome()
+        self.last_stop = (stored.type, None)
+        while self.waiting:
+            if not self.waiting[0].internal:
+                self.last_taken = self.waiting[0].event.id
+            self._drop_first()
+
+    def _on_stop(self, stored: StoredEvent) -> None:
+        self._lose_outcome()
+        stop = _decode_stop(stored.payload)
+        self.last_stop = (stored.type, stop.exhausted_by)
+        if stop.next is None or stop.next.event_id is None:
+            return
+        event_id, turn = stop.next.event_id, stop.next.turn
+        self._reach_event(event_id)
+        if not self._is_first(event_id):
+            return
+        if stop.next.finished:
+            self._drop_first()
+            return
+        if turn is None:
+            return
+        self.stopped_at = turn
+        if turn.event_id != event_id:
+            self._drop_entries_before((turn.behavior, turn.ordinal or 0, turn.event_id))
+        if self.point is not None and not self._is_at(turn):
+            self.point = None
+
+    def _is_at(self, turn: _Turn) -> bool:
+        point = self.point
+        return point is not None and (point.behavior, point.ordinal, point.event_id) == (
+            turn.behavior,
+            turn.ordinal or 0,
+            turn.event_id,
+        )
+
+    def _is_first(self, event_id: str) -> bool:
+        return bool(self.first_taken and self.waiting and self.waiting[0].event.id == event_id)
+
+    def _reach(self, mark: _Mark, stored: StoredEvent) -> Point:
+        """The point of a mark: the turn that it stands in; all work before that turn is decided."""
+        self.stopped_at = None
+        key = (mark.behavior, mark.ordinal, mark.event_id)
+        entry = self.entries.get(key)
+        point = self.point
+        if point is not None and (point.behavior, point.ordinal, point.event_id) == key:
+            return point
+        if entry is not None:
+            self._reach_tick(entry.fire_at)
+            self._drop_entries_before(key)
+            internal = entry.trigger.internal
+        else:
+            self._reach_event(mark.event_id)
+            internal = self._is_first(mark.event_id) and self.waiting[0].internal
+            self.turns_taken.append((mark.behavior, mark.ordinal))
+        sequence = 0 if self._projection is None else self._projection.sequence
+        self.point = Point(
+            mark.behavior,
+            mark.ordinal,
+            mark.event_id,
+            entry is not None,
+            stored.position,
+            sequence,
+            triggered_by_internal=internal,
+        )
+        return self.point
+
+    def _reach_event(self, event_id: str) -> None:
+        """All that waited before this event is decided, and it was taken from the queue."""
+        if event_id not in self._waiting_ids:
+            return
+        while self.waiting[0].event.id != event_id:
+            self._drop_first()
+        self.first_taken = True
+        self.last_taken = event_id
+
+    def _reach_tick(self, tick: int) -> None:
+        """All that waited before the queue-visible event of this tick is decided, and its behaviors are too."""
+        while self.waiting and (self.waiting[0].tick < tick or self.waiting[0].internal):
+            self._drop_first()
+        if self.waiting and self.waiting[0].tick == tick:
+            self.first_taken = True
+            self.last_taken = self.waiting[0].event.id
+
+    def _drop_entries_before(self, key: tuple[str, int, str]) -> None:
+        """Entries of one tick fire in the order in which they were scheduled, so the earlier ones are decided."""
+        entry = self.entries.get(key)
+        if entry is None:
+            return
+        keys = self._by_tick[entry.fire_at]
+        while keys[0] != key:
+            self.entries.pop(keys.pop(0), None)
+
+    def _drop_first(self) -> None:
+        dropped = self.waiting.popleft()
+        self._waiting_ids.discard(dropped.event.id)
+        if not dropped.internal:
+            for key in self._by_tick.pop(dropped.tick, ()):
+                self.entries.pop(key, None)
+        self.first_taken = False
+        self.point = None
+        self.stopped_at = None
+        self.turns_taken = []
+
+    def _strings_of_trigger(self, point: Point) -> set[str]:
+        entry = self.entries.get((point.behavior, point.ordinal, point.event_id))
+        if entry is not None:
+            return strings_of(entry.trigger.event.event())
+        return strings_of(self.waiting[0].event.event()) if self.waiting else set()

@@ -1,0 +1,218 @@
+"""Turns: one event given to its behaviors, one after the other, then to what was delayed until its tick.
+
+A behavior is matched when its turn comes, so it sees what earlier ones did. A turn that has begun
+(its first mark is recorded) is not matched again; where the budget stops it between two
+relations, the rest waits.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from msgspec import Struct
+
+from activegraph.core.changes import Stamp
+from activegraph.core.codec import encode_payload_bytes
+from activegraph.core.event import Event
+from activegraph.core.state import RelationState
+from activegraph.runtime.engine import Engine
+from activegraph.runtime.invocation import Invocation
+from activegraph.runtime.live_event import live_event
+from activegraph.runtime.queue import DelayedEntry, WorkItem
+from activegraph.runtime.relating import relations_of_event
+from activegraph.runtime.scanner import CutOff
+from activegraph.runtime.subscriptions import Subscriber, Subscriptions
+
+__all__ = ["Turn", "dispatch", "invoke_again"]
+
+
+class Turn(Struct, frozen=True, gc=False):
+    """The turn before which the budget stopped the loop."""
+
+    behavior: str
+    ordinal: int
+    event_id: str
+
+
+def dispatch(engine: Engine, subscriptions: Subscriptions, item: WorkItem) -> Turn | None:
+    """Give the event to its behaviors, then fire what is due at its tick.
+
+    Returns:
+        The turn before which the budget said no; None when all is done.
+    """
+    for subscriber in subscriptions.for_type(item.event.type):
+        if subscriber.index < item.next_turn or subscriber.name == item.about:
+            continue
+        if not _direct_turn(engine, subscriber, item):
+            item.next_turn = subscriber.index
+            return Turn(subscriber.name, subscriber.ordinal or 0, item.event.id)
+        item.next_turn = subscriber.index + 1
+        item.relations = None
+    if item.internal:
+        return None
+    item.next_turn = len(subscriptions.subscribers)
+    return _fire_due(engine, subscriptions, item.tick)
+
+
+def invoke_again(engine: Engine, subscriptions: Subscriptions, cut: CutOff) -> None:
+    """Execute the invocation that a crash cut off, against what it had recorded."""
+    subscriber = subscriptions.named(cut.behavior, cut.ordinal)
+    item = engine.queue[0]
+    place: WorkItem | DelayedEntry = item
+    if cut.delayed:
+        due = engine.delayed.due(item.tick)
+        place = due[0] if due else item
+    if subscriber is None:
+        return
+    relation = None
+    if cut.relation_id is not None:
+        relation = engine.projection.relations.get(cut.relation_id)
+    elif subscriber.relation_type is not None and place.relations:
+        relation = place.relations.popleft()
+    _invoke(engine, subscriber, place.event, place.depth, relation)
+    if subscriber.relation_type is not None:
+        return
+    if isinstance(place, DelayedEntry):
+        due = engine.delayed.due(item.tick)
+        if due:
+            due.popleft()
+    else:
+        item.next_turn = subscriber.index + 1
+
+
+def _direct_turn(engine: Engine, subscriber: Subscriber, item: WorkItem) -> bool:
+    """One behavior's turn on an event; False if the budget stopped it."""
+    event = item.event
+    if item.relations is not None:
+        return _invoke_relations(engine, subscriber, event, item.depth, item.relations)
+    if subscriber.where is not None and not subscriber.where.matches_event(event):
+        return True
+    relations: deque[RelationState] | None = None
+    if subscriber.relation_type is not None:
+        relations = deque(relations_of_event(engine.projection, subscriber.relation_type, event))
+        if not relations:
+            return True
+    if subscriber.matcher is not None and not engine.matching.has_match(subscriber):
+        return True
+    if subscriber.delay is not None:
+        _schedule(engine, subscriber, item, subscriber.delay)
+        return True
+    if not engine.budget.remaining(leave_out="max_events"):
+        return False
+    if relations is None:
+        _invoke(engine, subscriber, event, item.depth, None, is_first=True)
+        return True
+    item.relations = relations
+    return _invoke_relations(engine, subscriber, event, item.depth, relations, is_first=True)
+
+
+def _fire_due(engine: Engine, subscriptions: Subscriptions, tick: int) -> Turn | None:
+    due = engine.delayed.due(tick)
+    if due is None:
+        return None
+    while due:
+        entry = due[0]
+        subscriber = subscriptions.named(entry.name, entry.ordinal)
+        if subscriber is not None and not _delayed_turn(engine, subscriber, entry):
+            return Turn(subscriber.name, subscriber.ordinal or 0, entry.event.id)
+        due.popleft()
+    engine.delayed.drop(tick)
+    return None
+
+
+def _delayed_turn(engine: Engine, subscriber: Subscriber, entry: DelayedEntry) -> bool:
+    """Fire one entry if it still matches the live graph; False if the budget stopped it."""
+    event = entry.event
+    if entry.relations is not None:
+        return _invoke_relations(engine, subscriber, event, entry.depth, entry.relations)
+    if subscriber.where is not None and not subscriber.where.matches_event(live_event(engine.projection, event)):
+        return True
+    relations: deque[RelationState] | None = None
+    if subscriber.relation_type is not None:
+        relations = deque(relations_of_event(engine.projection, subscriber.relation_type, event))
+        if not relations:
+            return True
+    if subscriber.matcher is not None and not engine.matching.has_match(subscriber):
+        return True
+    if not engine.budget.remaining(leave_out="max_events"):
+        return False
+    if relations is None:
+        _invoke(engine, subscriber, event, entry.depth, None, is_first=True)
+        return True
+    entry.relations = relations
+    return _invoke_relations(engine, subscriber, event, entry.depth, relations, is_first=True)
+
+
+def _schedule(engine: Engine, subscriber: Subscriber, item: WorkItem, delay: int) -> None:
+    """Write down that the behavior is to be invoked later; it is committed with what comes next."""
+    payload: dict[str, Any] = {
+        "behavior": subscriber.name,
+        "event_id": item.event.id,
+        "activate_after": delay,
+        "fire_at_tick": item.tick + delay,
+        "current_tick": item.tick,
+    }
+    if subscriber.ordinal is not None:
+        payload["ordinal"] = subscriber.ordinal
+    stamp = Stamp("runtime", item.event.id, engine.frame_id)
+    engine.recorder.record(engine.writer.event("behavior.scheduled", encode_payload_bytes(payload), stamp))
+    engine.delayed.add(DelayedEntry(subscriber.name, subscriber.ordinal, item.event, item.tick + delay, item.depth))
+    engine.worked = True
+
+
+def _invoke_relations(
+    engine: Engine,
+    subscriber: Subscriber,
+    event: Event,
+    depth: int | None,
+    relations: deque[RelationState],
+    *,
+    is_first: bool = False,
+) -> bool:
+    """Invoke for each relation that is still there; False if the budget stopped it, the rest stays in `relations`."""
+    while relations:
+        if engine.projection.relations.get(relations[0].id) is not relations[0]:
+            relations.popleft()
+            continue
+        if not engine.budget.remaining(leave_out="max_events"):
+            return False
+        _invoke(engine, subscriber, event, depth, relations.popleft(), is_first=is_first)
+        is_first = False
+    return True
+
+
+def _invoke(
+    engine: Engine,
+    subscriber: Subscriber,
+    event: Event,
+    depth: int | None,
+    relation: RelationState | None,
+    *,
+    is_first: bool = False,
+) -> None:
+    """One invocation: a step of its own, committed whole.
+
+    Args:
+        is_first: Whether its turn begins with it, so that `pattern.matched` comes before it.
+    """
+    cut, recorder = engine.cut, engine.recorder
+    engine.trigger, engine.trigger_depth = event, depth
+    engine.worked = True
+    if cut is None:
+        engine.budget.consume("max_behavior_calls")
+    invocation = Invocation(engine, subscriber, event, relation, announces_matches=is_first, cut=cut)
+    try:
+        invocation.execute()
+    except BaseException as error:
+        # Nothing after the last commit is written, and memory is ahead of it from here on.
+        recorder.step.clear()
+        if engine.log.failure is None:
+            engine.log.failure = error
+        raise
+    finally:
+        engine.trigger = engine.trigger_depth = None
+    engine.cut = None
+    if invocation.patches_applied:
+        engine.budget.consume("max_patches", invocation.patches_applied)
+    recorder.commit_step(engine.step_sync)
