@@ -1,0 +1,1 @@
+"""What reads or writes stored runs without running them: inspect, replay, diff, export, migrate."""

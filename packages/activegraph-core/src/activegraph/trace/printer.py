@@ -3,31 +3,52 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from activegraph.core.event import Event
+from activegraph.trace.calls import CALL_FORMATS, plural
 
 if TYPE_CHECKING:
     from activegraph.core.graph import Graph
 
-__all__ = ["TAG_COL", "Trace", "format_event", "graph_lines", "live_lines"]
+__all__ = ["TAG_COL", "Trace", "flags_line", "format_event", "graph_lines", "live_lines", "replayed_line"]
 
 TAG_COL = 26
 """Width of the tag column."""
 
 
 def format_event(event: Event, *, hide_prompt_normalized: bool = False) -> str:
-    """One live event as it is printed; several lines only for a patch of several fields."""
-    return "\n".join(live_lines(event))
+    """One live event as it is printed; several lines only for a patch of several fields.
+
+    Args:
+        hide_prompt_normalized: Leave out what `flags_line` says once for all.
+    """
+    return "\n".join(live_lines(event, hide_prompt_normalized=hide_prompt_normalized))
 
 
-def live_lines(event: Event) -> list[str]:
+def live_lines(event: Event, *, hide_prompt_normalized: bool = False) -> list[str]:
     """The lines of one event as the run that emitted it printed them."""
+    if event.type in CALL_FORMATS:
+        shown = not hide_prompt_normalized
+        return [_line(event.type, CALL_FORMATS[event.type](event.payload, event, shown))]
     formatter = _FORMATS.get(event.type)
     if formatter is None:
         return [_line("event.emitted", _custom(event))]
     return [_line(event.type, text) for text in formatter(event.payload, event)]
+
+
+def flags_line(requests: Iterable[Event]) -> str | None:
+    """The line before a live trace in which every `llm.requested` is normalized; None for any other."""
+    count = 0
+    for event in requests:
+        if not event.payload.get("prompt_normalized"):
+            return None
+        count += 1
+    if not count:
+        return None
+    return _line("trace.flags", f"prompt_normalized=true ({plural(count, 'llm request')})")
 
 
 def replayed_line(event: Event) -> str:
@@ -68,15 +89,19 @@ class Trace:
         return list(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        replayed = self._graph._replayed
-        for place, event in enumerate(self._graph.events):
+        events, replayed = self._graph.events, self._graph._replayed
+        live = islice(events, replayed, None)
+        flags = flags_line(event for event in live if event.type == "llm.requested")
+        for place, event in enumerate(events):
             if place < replayed:
                 yield replayed_line(event)
                 continue
-            if replayed and place == replayed:
+            if place == replayed:
                 yield from _replay_complete(replayed)
-            yield from live_lines(event)
-        if replayed and replayed == len(self._graph.events):
+                if flags is not None:
+                    yield flags
+            yield from live_lines(event, hide_prompt_normalized=flags is not None)
+        if replayed == len(events):
             yield from _replay_complete(replayed)
 
     def print(self) -> None:
@@ -108,6 +133,8 @@ def graph_lines(graph: Graph) -> list[str]:
 
 
 def _replay_complete(count: int) -> list[str]:
+    if not count:
+        return []
     return [
         _line("replay.complete", f"{count} events replayed, graph reconstructed"),
         _line("runtime.idle", "ready to resume"),
@@ -177,12 +204,8 @@ def _completed(payload: Mapping[str, Any], event: Event) -> list[str]:
     objects, relations = payload.get("objects_created") or 0, payload.get("relations_created") or 0
     text = _shown(payload.get("behavior"))
     if objects + relations >= 2:
-        text += f" ({_count(objects, 'object')}, {_count(relations, 'relation')})"
+        text += f" ({plural(objects, 'object')}, {plural(relations, 'relation')})"
     return [text]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _failed(payload: Mapping[str, Any], event: Event) -> list[str]:

@@ -1,0 +1,159 @@
+"""How many events a stored run still owes, found from the end of its log.
+
+The last mark names the event whose work it belongs to, and all queued events before that one are
+decided (runtime.md 14.2). So the log is read back to that event and no further; a run that is idle
+costs nothing, one with a long queue as much as its queue is long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+import msgspec
+from msgspec import Struct, structs
+
+from activegraph.operations.reading import StoredRun
+from activegraph.runtime.owed import Owed
+from activegraph.runtime.queue import is_internal
+from activegraph.runtime.scanner import LogScanner, StoredEvent
+from activegraph.runtime.subscriptions import Subscriptions
+
+__all__ = ["QueueDepth", "queue_depth"]
+
+_INVOCATION_MARKS = frozenset(
+    {
+        "pattern.matched",
+        "behavior.started",
+        "relation_behavior.started",
+        "behavior.completed",
+        "behavior.failed",
+        "behavior.scheduled",
+    }
+)
+_STOPS = frozenset({"runtime.budget_exhausted", "runtime.paused"})
+_MARKS = _INVOCATION_MARKS | _STOPS | {"runtime.idle"}
+_NO_PAYLOAD = b"{}"
+
+
+class _Mark(Struct, gc=False):
+    event_id: str
+
+
+class _Scheduled(Struct, gc=False):
+    event_id: str
+    current_tick: int
+
+
+class _Next(Struct, gc=False):
+    event_id: str | None = None
+
+
+class _Stop(Struct, gc=False):
+    next: _Next | None = None
+
+
+_decode_mark = msgspec.json.Decoder(_Mark).decode
+_decode_scheduled = msgspec.json.Decoder(_Scheduled).decode
+_decode_stop = msgspec.json.Decoder(_Stop).decode
+
+
+@dataclass(frozen=True)
+class QueueDepth:
+    """How many events wait; `damaged` is the id of the mark that would have told, and `events` means nothing then."""
+
+    events: int = 0
+    damaged: str | None = None
+
+
+def queue_depth(run: StoredRun, window: int) -> QueueDepth:
+    """Events that a load without behaviors would find waiting.
+
+    Args:
+        window: Rows that are read at first when going back; twice as many each further time. An
+            invocation that was delayed for longer than that is not seen.
+    """
+    newest = run.newest(window)
+    try:
+        start = _start(run, newest)
+    except _DamagedMark as damage:
+        return QueueDepth(damaged=damage.event_id)
+    if any(row.type == "behavior.scheduled" for row in newest):
+        # What was scheduled further back may be due now. Starting too early changes nothing else.
+        start = min(start, newest[0].position)
+    scanner = LogScanner(setup_count=run.setup_count, forked_at=run.forked_at)
+    scanner.tick = _tick_before(run, start)
+    for row in run.rows(start):
+        # Only marks say something to the queue, and the scanner keeps what waits.
+        light = row if _is_mark(row) else structs.replace(row, payload=_NO_PAYLOAD)
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            # A later mark says at least as much as a damaged one, and the last one is sound.
+            scanner.see(light)
+    return QueueDepth(Owed(scanner).depth(Subscriptions(())))
+
+
+class _DamagedMark(Exception):
+    def __init__(self, event_id: str) -> None:
+        super().__init__(event_id)
+        self.event_id = event_id
+
+
+def _is_mark(row: StoredEvent) -> bool:
+    return row.type in _MARKS and row.actor == "runtime"
+
+
+def _start(run: StoredRun, newest: list[StoredEvent]) -> int:
+    """The position from which the order of work has to be followed."""
+    sought: str | None = None
+    for rows in _backwards(run, newest):
+        for row in reversed(rows):
+            if sought is not None:
+                if row.id == sought:
+                    return row.position
+                continue
+            if not _is_mark(row):
+                continue
+            if row.type == "runtime.idle":
+                return row.position + 1
+            sought = _event_of(row)
+    return run.setup_count + 1
+
+
+def _event_of(mark: StoredEvent) -> str | None:
+    try:
+        if mark.type not in _STOPS:
+            return _decode_mark(mark.payload).event_id
+        stop = _decode_stop(mark.payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise _DamagedMark(mark.id) from None
+    return None if stop.next is None else stop.next.event_id
+
+
+def _tick_before(run: StoredRun, start: int) -> int:
+    """The tick of the last queue-visible event before `start`, where anything behind it depends on ticks."""
+    visible = 0
+    ticks: dict[str, int] = {}
+    for row in run.rows(start):
+        if row.position <= run.setup_count:
+            continue
+        if not is_internal(row.type):
+            visible += 1
+        ticks[row.id] = visible
+        if row.type == "behavior.scheduled" and row.actor == "runtime":
+            try:
+                scheduled = _decode_scheduled(row.payload)
+            except msgspec.MsgspecError:
+                continue
+            if scheduled.event_id in ticks:
+                return scheduled.current_tick - ticks[scheduled.event_id]
+    return 0
+
+
+def _backwards(run: StoredRun, newest: list[StoredEvent]) -> Iterator[list[StoredEvent]]:
+    yield newest
+    stop, size = run.head - len(newest), len(newest) * 2
+    while stop > 0:
+        start = max(1, stop - size + 1)
+        yield list(run.rows(start, stop))
+        stop, size = start - 1, size * 2
