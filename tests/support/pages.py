@@ -3,7 +3,7 @@
 What a page may hold:
 
 - ```` ```python ````: runs in the page's one namespace. A following ```` ```output ```` block is what it
-  prints; a snippet that ends in an exception prints the exception's text last.
+  prints on stdout; a snippet that ends in an exception prints the exception's text last.
 - ```` ```console ````: lines that begin with `$ ` are commands, the lines below each are what it
   prints on both streams; none means that the output is not shown. `# exit 3` at the end of a
   command says with which code it ends, else it is 0.
@@ -138,7 +138,7 @@ def _run_all() -> None:
         else:
             name = f"<snippet {number}>"
             linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
-            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            with contextlib.redirect_stdout(printed):
                 try:
                     exec(compile(text, name, "exec"), namespace)
                 except Exception as error:
