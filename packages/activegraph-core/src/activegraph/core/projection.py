@@ -7,16 +7,18 @@ therefore equal by construction. Nothing here does I/O, and nothing here decides
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
+from activegraph.core.change_log import Change, ChangeLog
 from activegraph.core.codec import decode_canonical, encode_payload_bytes
+from activegraph.core.indexes import Adjacency, LinkIndex, ValueIndex
 from activegraph.core.state import ObjectState, PatchState, RelationState
 
-__all__ = ["Adjacency", "MalformedGraphEvent", "Projection"]
+__all__ = ["MalformedGraphEvent", "Projection"]
 
 
 class MalformedGraphEvent(ValueError):
@@ -107,38 +109,6 @@ _removed = _decoder(_Removed)
 _patch_rejected = _decoder(_PatchRejected)
 
 
-class Adjacency:
-    """Relations by the node that they touch, in creation order."""
-
-    def __init__(self, relations: Iterator[RelationState]) -> None:
-        self.outgoing: dict[str, dict[str, RelationState]] = {}
-        self.incoming: dict[str, dict[str, RelationState]] = {}
-        for relation in relations:
-            self.add(relation)
-
-    def add(self, relation: RelationState) -> None:
-        self.outgoing.setdefault(relation.source, {})[relation.id] = relation
-        self.incoming.setdefault(relation.target, {})[relation.id] = relation
-
-    def drop(self, relation: RelationState) -> None:
-        for index, node in ((self.outgoing, relation.source), (self.incoming, relation.target)):
-            touching = index[node]
-            del touching[relation.id]
-            if not touching:
-                del index[node]
-
-    def touching(self, node: str) -> Iterator[RelationState]:
-        """Relations with `node` at either end; a loop comes once."""
-        out = self.outgoing.get(node)
-        if out is not None:
-            yield from out.values()
-        into = self.incoming.get(node)
-        if into is not None:
-            for relation in into.values():
-                if relation.source != node:
-                    yield relation
-
-
 class Projection:
     """Objects, relations and patches of one run, in creation order.
 
@@ -154,7 +124,10 @@ class Projection:
         """Place in creation order of the next element."""
         self.removals: list[ObjectState | RelationState] | None = None
         """Where removed elements are noted while somebody needs them (an invocation's view)."""
+        self._changes: ChangeLog | None = None
         self._adjacency: Adjacency | None = None
+        self._links: LinkIndex | None = None
+        self._by_value: dict[tuple[str, tuple[str, ...]], ValueIndex] | None = None
         self._by_type: dict[str, dict[str, ObjectState]] | None = None
         self._relations_by_type: dict[str, dict[str, RelationState]] | None = None
         self._names: dict[str, str] = {}
@@ -179,11 +152,35 @@ class Projection:
             handler(payload)
 
     @property
+    def changes(self) -> ChangeLog:
+        """What happens to the elements, noted from the first time that somebody asks."""
+        if self._changes is None:
+            self._changes = ChangeLog(self.objects, self.relations)
+        return self._changes
+
+    @property
     def adjacency(self) -> Adjacency:
         """Relations by node."""
         if self._adjacency is None:
             self._adjacency = Adjacency(iter(self.relations.values()))
         return self._adjacency
+
+    @property
+    def links(self) -> LinkIndex:
+        """Relations by node, type and direction."""
+        if self._links is None:
+            self._links = LinkIndex(self.relations.values())
+        return self._links
+
+    def objects_by_value(self, type: str, path: tuple[str, ...]) -> ValueIndex:
+        """Objects of exactly this type by what their data holds at `path`, as of now."""
+        if self._by_value is None:
+            self._by_value = {}
+        index = self._by_value.get((type, path))
+        if index is None:
+            index = self._by_value[type, path] = ValueIndex(path, self.changes)
+        index.catch_up(type, self.objects_of_type(type))
+        return index
 
     def objects_of_type(self, type: str) -> dict[str, ObjectState]:
         """Objects of exactly this type by id, in creation order."""
@@ -214,6 +211,8 @@ class Projection:
         self.objects[state.id] = state
         if self._by_type is not None:
             self._by_type.setdefault(type, {})[state.id] = state
+        if self._changes is not None:
+            self._changes.append(Change("created", state))
 
     def _on_object_removed(self, payload: bytes) -> None:
         state = self.objects.get(_removed(payload).id)
@@ -236,8 +235,12 @@ class Projection:
         self.relations[state.id] = state
         if self._adjacency is not None:
             self._adjacency.add(state)
+        if self._links is not None:
+            self._links.add(state)
         if self._relations_by_type is not None:
             self._relations_by_type.setdefault(type, {})[state.id] = state
+        if self._changes is not None:
+            self._changes.append(Change("created", state))
 
     def _on_relation_removed(self, payload: bytes) -> None:
         state = self.relations.get(_removed(payload).id)
@@ -271,6 +274,8 @@ class Projection:
                 target.pending = [(fields.op, value)]
             else:
                 target.pending.append((fields.op, value))
+        if self._changes is not None:
+            self._changes.append(Change("patched", target, fields.op, value))
 
     def _on_patch_rejected(self, payload: bytes) -> None:
         fields = _patch_rejected(payload)
@@ -283,6 +288,8 @@ class Projection:
         del self.objects[state.id]
         if self._by_type is not None:
             del self._by_type[state.type][state.id]
+        if self._changes is not None:
+            self._changes.append(Change("removed", state))
         if self.removals is not None:
             self.removals.append(state)
 
@@ -292,6 +299,10 @@ class Projection:
             self._adjacency.drop(state)
         if self._relations_by_type is not None:
             del self._relations_by_type[state.type][state.id]
+        if self._links is not None:
+            self._links.drop(state)
+        if self._changes is not None:
+            self._changes.append(Change("removed", state))
         if self.removals is not None:
             self.removals.append(state)
 

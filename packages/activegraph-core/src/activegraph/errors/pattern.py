@@ -35,6 +35,11 @@ class UnsupportedPatternError(PatternError, SyntaxError):
         )
         self.at = at
 
+    @property
+    def msg(self) -> str:  # type: ignore[override]  # tracebacks of a SyntaxError print this instead of str()
+        """The whole text."""
+        return str(self)
+
     @classmethod
     def refused_feature(
         cls, *, feature: str, workaround: str, at: str | None = None, why: str | None = None
