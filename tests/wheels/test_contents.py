@@ -60,7 +60,7 @@ def test_the_metadata_carries_licence_python_and_a_readme(wheels: dict[str, Whee
 
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Requires-Python"] == ">=3.11"
-    assert metadata.get_payload().startswith("# ")
+    assert str(metadata.get_payload()).startswith("# ")
     assert wheels[name].metadata("licenses/LICENSE") == (ROOT / "LICENSE").read_text()
 
 
