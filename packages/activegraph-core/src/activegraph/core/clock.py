@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 
 __all__ = ["Clock", "FrozenClock", "TickingClock"]
 
@@ -10,20 +11,22 @@ _DEFAULT_START = "2026-05-15T10:32:01Z"
 
 
 class Clock:
-    """The time now: UTC, whole seconds, `2026-05-15T10:32:01Z`."""
+    """The time now: UTC, whole seconds, `2026-05-15T10:32:01Z`.
+
+    Any object with a `now() -> str` may stand in for one; `monotonic` and `sleep` are optional.
+    """
 
     def __init__(self) -> None:
-        self._second = -1
-        self._text = ""
+        self._latest = (-1, "")
 
     def now(self) -> str:
         """The current second."""
         second = int(time.time())
-        if second != self._second:
-            moment = time.gmtime(second)
-            self._text = time.strftime("%Y-%m-%dT%H:%M:%SZ", moment)
-            self._second = second
-        return self._text
+        known, text = self._latest
+        if second != known:
+            text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
+            self._latest = (second, text)
+        return text
 
     def monotonic(self) -> float:
         """Seconds from an arbitrary point, for durations."""
@@ -34,7 +37,7 @@ class Clock:
         time.sleep(seconds)
 
 
-class _StandingClock:
+class _StandingClock(Clock):
     """Durations are 0.0 and waits return at once, so such runs are equal byte for byte."""
 
     def monotonic(self) -> float:
@@ -45,7 +48,7 @@ class _StandingClock:
         """Return at once."""
 
 
-class FrozenClock(_StandingClock, Clock):
+class FrozenClock(_StandingClock):
     """Always the same time."""
 
     def __init__(self, t: str = _DEFAULT_START) -> None:
@@ -56,21 +59,17 @@ class FrozenClock(_StandingClock, Clock):
         return self._now
 
 
-class TickingClock(_StandingClock, Clock):
+class TickingClock(_StandingClock):
     """`start` at the first look, and `step_seconds` later at each further one."""
 
     def __init__(self, start: str = _DEFAULT_START, step_seconds: float = 1) -> None:
-        from datetime import datetime, timedelta
-
-        self._next = datetime.fromisoformat(start)
-        self._step = timedelta(seconds=step_seconds)
+        moment = datetime.fromisoformat(start)
+        self._start = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        self._step_seconds = step_seconds
+        self._looks = 0
 
     def now(self) -> str:
         """The next time."""
-        from datetime import UTC
-
-        moment = self._next
-        self._next = moment + self._step
-        if moment.tzinfo is not None:
-            moment = moment.astimezone(UTC)
-        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        moment = self._start + timedelta(seconds=self._looks * self._step_seconds)
+        self._looks += 1
+        return moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z"

@@ -9,13 +9,14 @@ Ordinary data takes a fast path: one walk that answers only "plain or not", then
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-from typing import Any
+import math
+from typing import Any, NoReturn
 
 import msgspec
 
+from activegraph.core.digits import number_of
+from activegraph.core.frozen import FrozenDict, FrozenList
 from activegraph.errors import NonSerializableEventError
 
 __all__ = [
@@ -28,7 +29,8 @@ __all__ = [
     "encode_payload_bytes",
     "encode_plain",
     "encode_value",
-    "quote",
+    "oversized",
+    "refused",
 ]
 
 MAX_DEPTH = 200
@@ -45,7 +47,15 @@ _decode = msgspec.json.Decoder().decode
 
 
 class CodecError(ValueError):
-    """Text that is no canonical value: invalid JSON, an unknown tag, a malformed body."""
+    """Text that is no canonical value: invalid JSON, an unknown tag, a malformed body.
+
+    `line` and `column` count from 1; None where the text is JSON and means nothing.
+    """
+
+    def __init__(self, message: str, line: int | None = None, column: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
 
 
 def encode_payload_bytes(payload: object) -> bytes:
@@ -69,60 +79,69 @@ def encode_plain(value: Any, path: str = "", depth: int = 1) -> bytes:
         NonSerializableEventError: The value, or one inside it, cannot be carried; the error names its path.
     """
     kind = type(value)
-    if kind is dict or kind is list:
-        if _is_plain(value, depth):
+    try:
+        if kind is dict or kind is list or kind is FrozenDict or kind is FrozenList:
+            if depth <= MAX_DEPTH and _is_plain(value, depth):
+                text = _encode(value)
+                # A NUL is tagged, because a JSONB column refuses it; the same six characters
+                # behind an escaped backslash are harmless, and the slow path tells them apart.
+                if b"\\u0000" not in text and len(text) <= MAX_BYTES:
+                    return text
+        elif kind is str:
             text = _encode(value)
             if b"\\u0000" not in text and len(text) <= MAX_BYTES:
                 return text
-    elif kind is str:
-        try:
-            text = _encode(value)
-        except UnicodeEncodeError:
-            text = b"\\u0000"
-        if b"\\u0000" not in text:
-            return text
-    elif value is None:
-        return b"null"
-    from activegraph.core.boundary import to_tree
+        elif value is None:
+            return b"null"
+        elif kind is bool:
+            return b"true" if value else b"false"
+        elif kind is int and _MIN_INT <= value <= _MAX_INT:
+            return b"%d" % value
+    except (UnicodeEncodeError, RecursionError):
+        pass
+    return _encode_slowly(value, path, depth)
 
-    text = _encode_tree(to_tree(value, path, depth), value, path)
+
+def _encode_slowly(value: Any, path: str, depth: int) -> bytes:
+    from activegraph.core.boundary import boundary_tree
+
+    text = _encode_tree(boundary_tree(value, path, depth), value, path)
     if len(text) > MAX_BYTES:
-        raise refused(value, path, f"its canonical text is longer than {MAX_BYTES} bytes")
+        raise oversized(value, path)
     return text
 
 
 def _encode_tree(tree: Any, value: Any, path: str) -> bytes:
     try:
         return _encode(tree)
-    except (RecursionError, ValueError, TypeError) as error:
-        raise refused(value, path, str(error)) from error
+    except RecursionError as error:
+        raise refused(value, path, "too little of the interpreter's stack is left to write it") from error
 
 
 def _is_plain(value: Any, depth: int) -> bool:
-    """Whether msgspec writes this container exactly: built-in types, 64-bit integers, finite floats, no tags."""
-    if depth > MAX_DEPTH:
-        return False
-    if type(value) is dict:
+    """Whether msgspec writes this container exactly, lone surrogates apart, which it refuses by itself.
+
+    True for built-in types (or our frozen ones), text keys, 64-bit integers and finite floats,
+    and for no object that would read as a tag.
+    """
+    if isinstance(value, dict):
         for key in value:
-            if type(key) is not str or not (key.isascii() or _is_utf8(key)):
+            if type(key) is not str:
                 return False
         if len(value) == 1 and key[:4] == "$ag.":
             return False
         value = value.values()
     for item in value:
         kind = type(item)
-        if kind is str:
-            if not (item.isascii() or _is_utf8(item)):
-                return False
-        elif item is None or kind is bool:
+        if kind is str or item is None or kind is bool:
             continue
-        elif kind is int:
+        if kind is int:
             if not _MIN_INT <= item <= _MAX_INT:
                 return False
         elif kind is float:
             if item - item != 0.0:
                 return False
-        elif kind is dict or kind is list:
+        elif kind is dict or kind is list or kind is FrozenDict or kind is FrozenList:
             if depth >= MAX_DEPTH or (item and not _is_plain(item, depth + 1)):
                 return False
         else:
@@ -130,23 +149,10 @@ def _is_plain(value: Any, depth: int) -> bool:
     return True
 
 
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def quote(text: str) -> bytes:
-    """A string as canonical JSON."""
-    return encode_plain(text)
-
-
 def check_header(name: str, value: Any) -> Any:
     """`value` if it may stand in a header field: None, or text that is UTF-8 without NUL.
 
-    `id`, `type` and `run_id` are required and not empty.
+    `id`, `type` and `run_id` are required and not empty; `timestamp` is required.
 
     Raises:
         NonSerializableEventError: Anything else; the path is the field's name.
@@ -163,86 +169,84 @@ def check_header(name: str, value: Any) -> Any:
     return text
 
 
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def decode_canonical(data: bytes | str) -> Any:
     """Plain data from canonical text, or from text that ordinary tools have edited.
 
     Raises:
         CodecError: The text is no JSON, or a `$ag.` tag is unknown or malformed.
     """
-    tagged = ('"$ag.' in data) if isinstance(data, str) else (b'"$ag.' in data)
-    escaped = ("\\u" in data) if isinstance(data, str) else (b"\\u" in data)
-    if not tagged and not escaped:
+    if isinstance(data, str):
+        unusual = '"$ag.' in data or "\\u" in data
+    else:
+        # An escape may spell a tag's name in another way.
+        unusual = b'"$ag.' in data or b"\\u" in data
+    if not unusual:
         try:
             return _decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            pass  # the slow reader knows integers of any size, and says where text is wrong
     return _decode_slowly(data)
 
 
 def _decode_slowly(data: bytes | str) -> Any:
-    """Through the standard library: it tells where text is wrong, and keeps integers of any size."""
     try:
         text = data if isinstance(data, str) else bytes(data).decode("utf-8")
-        tree = json.loads(text, parse_constant=_no_constant, parse_int=_integer, object_pairs_hook=_object)
+        return json.loads(
+            text,
+            parse_constant=_no_constant,
+            parse_int=number_of,
+            parse_float=_finite,
+            object_pairs_hook=_object,
+        )
+    except CodecError:
+        raise
     except json.JSONDecodeError as error:
-        raise CodecError(f"{error.msg}: line {error.lineno} column {error.colno} (char {error.pos})") from error
-    except (RecursionError, UnicodeDecodeError, ValueError) as error:
+        message = f"{error.msg}: line {error.lineno} column {error.colno} (char {error.pos})"
+        raise CodecError(message, error.lineno, error.colno) from error
+    except (RecursionError, ValueError) as error:
         raise CodecError(str(error)) from error
-    return tree
 
 
-def _no_constant(name: str) -> Any:
+def _no_constant(name: str) -> NoReturn:
     raise CodecError(f"{name} is no JSON value")
 
 
-def _integer(digits: str) -> int:
-    if len(digits) <= 4000:
-        return int(digits)
-    return _big_integer(digits)
-
-
-def _big_integer(digits: str) -> int:
-    """`int(digits)` without the interpreter's limit on digits, which guards against quadratic time."""
-    negative = digits.startswith("-")
-    body = digits.lstrip("-")
-    if not body.isdigit() or not body.isascii():
-        raise CodecError("malformed $ag.int")
-    value = 0
-    for start in range(0, len(body), 4000):
-        part = body[start : start + 4000]
-        value = value * 10 ** len(part) + int(part)
-    return -value if negative else value
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise CodecError(f"{text:.40} is beyond the range of a float")
+    return number
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Any:
-    if len(pairs) == 1 and pairs[0][0][:4] == "$ag.":
-        return _untagged(*pairs[0])
-    return dict(pairs)
+    plain = dict(pairs)
+    if len(plain) == 1:
+        [(key, body)] = plain.items()
+        if key[:4] == "$ag.":
+            from activegraph.core.tags import read_tag
 
-
-def _untagged(tag: str, body: Any) -> Any:
-    from activegraph.core.tags import READERS
-
-    reader = READERS.get(tag)
-    if reader is None:
-        raise CodecError(f"unknown tag {tag!r}")
-    try:
-        return reader(body)
-    except CodecError:
-        raise
-    except (ValueError, TypeError, ArithmeticError, binascii.Error, UnicodeError) as error:
-        raise CodecError(f"malformed {tag}: {error}") from error
+            return read_tag(key, body)
+    return plain
 
 
 def encode_value(value: Any) -> bytes:
     """Any value of the table in operator.md 2.3 as canonical bytes; reversible.
 
     Raises:
-        NonSerializableEventError: The value is not of the table.
+        NonSerializableEventError: The value is not of the table; subclasses of its types are not,
+            since they would come back as something else.
     """
-    from activegraph.core.tags import to_tagged_tree
+    from activegraph.core.tags import tagged_tree
 
-    return _encode_tree(to_tagged_tree(value), value, "")
+    return _encode_tree(tagged_tree(value), value, "")
 
 
 def decode_value(data: bytes | str) -> Any:
@@ -267,6 +271,6 @@ def refused(value: Any, path: str, why: str) -> NonSerializableEventError:
     )
 
 
-def encoded_text(value: str) -> str:
-    """Base64 of UTF-8 with surrogates passed through: the body of `$ag.str`."""
-    return base64.b64encode(value.encode("utf-8", "surrogatepass")).decode("ascii")
+def oversized(value: Any, path: str) -> NonSerializableEventError:
+    """The error for a payload whose canonical text is too long because of `value`."""
+    return refused(value, path, f"the payload's canonical text would be longer than {MAX_BYTES} bytes")

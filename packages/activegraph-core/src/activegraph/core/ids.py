@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from threading import Lock
+from typing import Any
 
 from activegraph.core.event import Event
 
@@ -16,6 +17,16 @@ _RANDOM_BITS = 80
 
 _ulid_lock = Lock()
 _last_ulid = 0
+
+
+def _begin_anew_in_child() -> None:
+    """A forked process draws ULIDs of its own instead of counting on from its parent's last one."""
+    global _ulid_lock, _last_ulid
+    _ulid_lock, _last_ulid = Lock(), 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew_in_child)
 
 
 class IDGen:
@@ -89,24 +100,15 @@ class IDGen:
             self._saw_payload(event)
 
     def _saw_payload(self, event: Event) -> None:
-        payload = event.payload
-        if event.type == "object.created":
-            self._saw_inner(payload, "object", self.saw_object_id)
-        elif event.type == "relation.created":
-            self._saw_inner(payload, "relation", self.saw_relation_id)
-        elif event.type in ("patch.proposed", "patch.applied"):
-            self._saw_inner(payload, "patch", self.saw_patch_id)
-        elif event.type == "patch.rejected" and isinstance(payload.get("patch_id"), str):
-            self.saw_patch_id(payload["patch_id"])
-        elif event.type == "approval.proposed" and isinstance(payload.get("approval_id"), str):
-            self.saw_approval_id(payload["approval_id"])
-
-    @staticmethod
-    def _saw_inner(payload: dict[str, object], key: str, saw: object) -> None:
-        inner = payload.get(key)
-        id = inner.get("id") if isinstance(inner, dict) else payload.get("id")
-        if isinstance(id, str) and callable(saw):
-            saw(id)
+        created = _ID_PLACES.get(event.type)
+        if created is None:
+            return
+        element, key, saw = created
+        payload: Any = event.payload
+        inner = payload.get(element) if isinstance(payload, dict) else None
+        found = inner.get("id") if isinstance(inner, dict) else payload.get(key) if isinstance(payload, dict) else None
+        if isinstance(found, str):
+            saw(self, found)
 
     def saw_event_id(self, id: str) -> None:
         """Move the sequence of events past `id`, if it has the shape of one."""
@@ -142,6 +144,17 @@ class IDGen:
         """Move the sequence of approvals past `id`."""
         if id[:9] == "approval_" and (number := _number(id[9:])) > self._approval:
             self._approval = number
+
+
+_ID_PLACES: dict[str, tuple[str | None, str, Callable[[IDGen, str], None]]] = {
+    "object.created": ("object", "id", IDGen.saw_object_id),
+    "relation.created": ("relation", "id", IDGen.saw_relation_id),
+    "patch.proposed": ("patch", "patch_id", IDGen.saw_patch_id),
+    "patch.applied": ("patch", "patch_id", IDGen.saw_patch_id),
+    "patch.rejected": (None, "patch_id", IDGen.saw_patch_id),
+    "approval.proposed": (None, "approval_id", IDGen.saw_approval_id),
+}
+"""Types whose payload introduces an id: the element that holds it, else the key, and its sequence."""
 
 
 def _number(digits: str) -> int:

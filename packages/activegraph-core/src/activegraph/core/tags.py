@@ -1,108 +1,195 @@
-"""Typed values beyond JSON: how the codec tags them, and how it reads the tags."""
+"""Typed values beyond JSON: how the codec tags them, and how it reads the tags.
+
+Reading is strict about a tag's body, since what is not in the form that the codec writes was
+not written by it: it is corruption, not another spelling.
+"""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from activegraph.core.boundary import float_tree, integer_tree, sorted_set, string_tree
-from activegraph.core.codec import CodecError, _big_integer, refused
+from activegraph.core.boundary import Walk, in_set_order
+from activegraph.core.codec import CodecError, encode_value
+from activegraph.core.digits import number_of
+from activegraph.core.frozen import FrozenDict, FrozenList
 
-__all__ = ["READERS", "to_tagged_tree"]
+__all__ = ["read_tag", "tagged_tree"]
+
+_INTEGER = re.compile(r"-?[1-9][0-9]*|0", re.ASCII)
 
 
-def to_tagged_tree(value: Any) -> Any:
+def tagged_tree(value: Any) -> Any:
     """`value` as a tree of JSON values in which every type of the table keeps its type."""
-    return _tree(value, "", frozenset())
+    return _TypedWalk("").whole_tree(value, 1)
 
 
-def _tree(value: Any, path: str, open_containers: frozenset[int]) -> Any:
-    kind = type(value)
-    if value is None or kind is bool:
-        return value
-    writer = _WRITERS.get(kind)
-    if writer is not None:
-        return writer(value)
-    if kind in (dict, list, tuple, set, frozenset) or isinstance(value, (dict, list)):
-        if id(value) in open_containers:
-            raise refused(value, path, "it contains itself")
-        inside = open_containers | {id(value)}
-        if len(inside) > 200:
-            raise refused(value, path, "it is nested deeper than 200 levels")
-        if isinstance(value, dict):
-            return _dict_tree(value, path, inside)
-        items = sorted_set(value) if kind in (set, frozenset) else value
-        tree = [_tree(item, f"{path}[{place}]", inside) for place, item in enumerate(items)]
-        return {"$ag.tuple": tree} if kind is tuple else {"$ag.set": tree} if kind in (set, frozenset) else tree
-    raise refused(value, path, "its type is not one that the canonical form knows")
+class _TypedWalk(Walk):
+    """The walk that keeps types: what is not exactly of one that the table names is refused."""
+
+    def _scalar(self, value: Any, depth: int) -> Any:
+        kind = type(value)
+        if value is None or kind is bool:
+            return value
+        if kind is str:
+            return self._text(value, depth)
+        if kind is int:
+            return self._integer(value, depth)
+        if kind is float:
+            return self._float(value, depth)
+        if kind is bytes:
+            return self._bytes(value, depth)
+        tag = _TYPED.get(kind)
+        if tag is None:
+            raise self._refusal(value, "its type is not one that the canonical form knows")
+        self._require_level(value, depth)
+        return {tag: str(value) if kind is Decimal else self._foreign(value.isoformat, value)}
+
+    def _key(self, key: Any) -> str | None:
+        return key if type(key) is str else None
+
+    def _entries(self, value: dict[Any, Any]) -> Any:
+        self._require_exact(value)
+        return super()._entries(value)
+
+    def _elements(self, value: Any) -> tuple[Iterable[Any], str | None]:
+        self._require_exact(value)
+        if isinstance(value, (set, frozenset)):
+            return _one_nan(in_set_order(value, encode_value)), "$ag.set"
+        return value, "$ag.tuple" if isinstance(value, tuple) else None
+
+    def _require_exact(self, value: Any) -> None:
+        if type(value) not in _EXACT_CONTAINERS:
+            raise self._refusal(value, "it is of a subclass, which would not come back")
 
 
-def _dict_tree(value: dict[Any, Any], path: str, inside: frozenset[int]) -> Any:
-    items = []
-    for key, item in value.items():
-        if type(key) is not str:
-            raise refused(key, path, f"it is a dict key of type {type(key).__name__}")
-        items.append((key, _tree(item, f"{path}.{key}" if path else key, inside)))
-    lone_tag = len(items) == 1 and items[0][0].startswith("$ag.")
-    if lone_tag or any(not isinstance(string_tree(key), str) for key, _ in items):
-        return {"$ag.dict": [[string_tree(key), item] for key, item in items]}
-    return dict(items)
+_TYPED = {Decimal: "$ag.decimal", datetime: "$ag.datetime", date: "$ag.date", time: "$ag.time"}
+_EXACT_CONTAINERS = frozenset({dict, list, tuple, set, frozenset, FrozenDict, FrozenList})
 
 
-_WRITERS: dict[type, Callable[[Any], Any]] = {
-    str: string_tree,
-    int: integer_tree,
-    float: float_tree,
-    bytes: lambda v: {"$ag.bytes": base64.b64encode(v).decode("ascii")},
-    Decimal: lambda v: {"$ag.decimal": str(v)},
-    datetime: lambda v: {"$ag.datetime": v.isoformat()},
-    date: lambda v: {"$ag.date": v.isoformat()},
-    time: lambda v: {"$ag.time": v.isoformat()},
-}
+def _one_nan(items: list[Any]) -> list[Any]:
+    """`items` with at most one NaN: a set may hold several, and in canonical form they are one value."""
+    met = False
+    kept = []
+    for item in items:
+        if isinstance(item, float) and item != item:
+            if met:
+                continue
+            met = True
+        kept.append(item)
+    return kept
+
+
+def read_tag(tag: str, body: Any) -> Any:
+    """The value of `{tag: body}`, whose body has been read already.
+
+    Raises:
+        CodecError: The tag is unknown, or the body is not one that the codec writes.
+    """
+    reader = _READERS.get(tag)
+    if reader is None:
+        raise CodecError(f"unknown tag {tag!r:.80}")
+    try:
+        return reader(body)
+    except CodecError:
+        raise
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise CodecError(f"malformed {tag}: {error}") from error
+
+
+def _malformed(tag: str, what: str) -> CodecError:
+    return CodecError(f"malformed {tag}: {what}")
+
+
+def _text(tag: str, body: Any) -> str:
+    if type(body) is not str:
+        raise _malformed(tag, "its body is no text")
+    return body
+
+
+def _list(tag: str, body: Any) -> list[Any]:
+    if type(body) is not list:
+        raise _malformed(tag, "its body is no list")
+    return body
+
+
+def _read_integer(body: Any) -> int:
+    digits = _text("$ag.int", body)
+    if not _INTEGER.fullmatch(digits):
+        raise _malformed("$ag.int", "its body is no decimal number")
+    return number_of(digits)
+
 
 _FLOATS = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 
 
-def _text(body: Any) -> str:
-    if not isinstance(body, str):
-        raise CodecError("a tag's body must be text")
-    return body
-
-
-def _list(body: Any) -> list[Any]:
-    if not isinstance(body, list):
-        raise CodecError("a tag's body must be a list")
-    return body
-
-
 def _read_float(body: Any) -> float:
-    if _text(body) not in _FLOATS:
-        raise CodecError(f"unknown float {body!r}")
-    return _FLOATS[body]
+    number = _FLOATS.get(_text("$ag.float", body))
+    if number is None:
+        raise _malformed("$ag.float", f"{body!r:.40} is not one of {', '.join(_FLOATS)}")
+    return number
+
+
+def _base64(tag: str, body: Any) -> bytes:
+    text = _text(tag, body)
+    content = base64.b64decode(text, validate=True)
+    if base64.b64encode(content).decode("ascii") != text:
+        raise _malformed(tag, "its body is base64 of another spelling")
+    return content
 
 
 def _read_dict(body: Any) -> dict[str, Any]:
     plain: dict[str, Any] = {}
-    for pair in _list(body):
-        if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], str):
-            raise CodecError("malformed $ag.dict")
+    for pair in _list("$ag.dict", body):
+        if type(pair) is not list or len(pair) != 2 or type(pair[0]) is not str or pair[0] in plain:
+            raise _malformed("$ag.dict", "its body is no list of pairs of a key of its own and a value")
         plain[pair[0]] = pair[1]
     return plain
 
 
-READERS: dict[str, Callable[[Any], Any]] = {
-    "$ag.int": lambda body: _big_integer(_text(body)),
+def _read_set(body: Any) -> set[Any]:
+    elements = [_hashable(item) for item in _list("$ag.set", body)]
+    found = set(elements)
+    if len(found) != len(elements):
+        raise _malformed("$ag.set", "an element occurs twice")
+    return found
+
+
+def _hashable(item: Any) -> Any:
+    """A set inside a set, at any depth of tuples, as the frozenset that it must have been."""
+    if type(item) is set:
+        return frozenset(item)
+    if type(item) is tuple:
+        return tuple(_hashable(part) for part in item)
+    return item
+
+
+def _exact(tag: str, read: Callable[[str], Any], write: Callable[[Any], str]) -> Callable[[Any], Any]:
+    """A reader that takes a text only if its value is written as that same text."""
+
+    def reader(body: Any) -> Any:
+        value = read(_text(tag, body))
+        if write(value) != body:
+            raise _malformed(tag, f"{body!r:.40} is another spelling of {write(value)!r:.40}")
+        return value
+
+    return reader
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "$ag.int": _read_integer,
     "$ag.float": _read_float,
-    "$ag.str": lambda body: base64.b64decode(_text(body), validate=True).decode("utf-8", "surrogatepass"),
-    "$ag.bytes": lambda body: base64.b64decode(_text(body), validate=True),
+    "$ag.str": lambda body: _base64("$ag.str", body).decode("utf-8", "surrogatepass"),
+    "$ag.bytes": lambda body: _base64("$ag.bytes", body),
     "$ag.dict": _read_dict,
-    "$ag.decimal": lambda body: Decimal(_text(body)),
-    "$ag.datetime": lambda body: datetime.fromisoformat(_text(body)),
-    "$ag.date": lambda body: date.fromisoformat(_text(body)),
-    "$ag.time": lambda body: time.fromisoformat(_text(body)),
-    "$ag.tuple": lambda body: tuple(_list(body)),
-    "$ag.set": lambda body: set(_list(body)),
+    "$ag.decimal": _exact("$ag.decimal", Decimal, str),
+    "$ag.datetime": _exact("$ag.datetime", datetime.fromisoformat, datetime.isoformat),
+    "$ag.date": _exact("$ag.date", date.fromisoformat, date.isoformat),
+    "$ag.time": _exact("$ag.time", time.fromisoformat, time.isoformat),
+    "$ag.tuple": lambda body: tuple(_list("$ag.tuple", body)),
+    "$ag.set": _read_set,
 }
