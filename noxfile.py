@@ -21,6 +21,11 @@ SOURCES = [f"packages/{name}/src" for name in PACKAGES]
 OWN_SESSIONS = ["docs", "wheels", "examples"]
 """Folders of `tests/` that a session of the same name runs."""
 
+STORES = {"memory": "memory:", "sqlite": "sqlite:///{tmp}/c.db", "postgres": "{postgres}"}
+METRICS = {"noop": "activegraph.metrics:NoOpMetrics"}
+NO_POSTGRES = 77
+"""Exit code of `support.with_postgres` where no server can be had."""
+
 
 def _show_all_pyenv_versions() -> None:
     """Let `python3.12` be found where pyenv has it but selects another."""
@@ -68,6 +73,18 @@ def tests(session: nox.Session) -> None:
     sync(session, "--all-packages", "--all-extras", "--group=test")
     chosen = session.posargs or ["--numprocesses=2", *[f"--ignore=tests/{name}" for name in OWN_SESSIONS]]
     session.run("pytest", *chosen)
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("metrics", [nox.param(factory, id=name) for name, factory in METRICS.items()])
+@nox.parametrize("store", [nox.param(url, id=name) for name, url in STORES.items()])
+def conformance(session: nox.Session, store: str, metrics: str) -> None:
+    """The shared suites against one store and metrics backend; arguments after -- replace both."""
+    sync(session, "--all-packages", "--all-extras", "--group=test")
+    chosen = session.posargs or [f"--store-url={store}", f"--metrics={metrics}", "--require-all"]
+    suite = ["python", "-m", "support.with_postgres"] if "{postgres}" in store else []
+    suite += ["pytest", "--pyargs", "activegraph.conformance", *chosen]
+    session.run(*suite, env={"PYTHONPATH": str(ROOT / "tests")}, success_codes=[0, NO_POSTGRES])
 
 
 @nox.session

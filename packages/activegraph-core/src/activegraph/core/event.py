@@ -14,10 +14,19 @@ from typing import Any
 
 import msgspec
 
-from activegraph.core.codec import decode_canonical, encode_payload_bytes
+from activegraph.core.codec import check_header, decode_canonical, encode_payload_bytes
 from activegraph.core.frozen import freeze, thaw
 
-__all__ = ["NO_DIGEST", "Event", "canonical_payload", "digest_of", "event_digest", "make_event", "raw_payload"]
+__all__ = [
+    "NO_DIGEST",
+    "Event",
+    "canonical_payload",
+    "detached",
+    "digest_of",
+    "event_digest",
+    "make_event",
+    "raw_payload",
+]
 
 NO_DIGEST = bytes(32)
 """What the first event of a run is chained to."""
@@ -113,6 +122,24 @@ def make_event(
         }
     )
     return event
+
+
+def detached(event: Event) -> Event:
+    """`event` as a log takes it in: header checked, payload past the event boundary, nothing kept by reference.
+
+    Raises:
+        NonSerializableEventError: A field or the payload holds what the log cannot carry.
+    """
+    return make_event(
+        check_header("id", event.id),
+        check_header("type", event.type),
+        canonical_payload(event),
+        check_header("actor", event.actor),
+        check_header("frame_id", event.frame_id),
+        check_header("caused_by", event.caused_by),
+        check_header("timestamp", event.timestamp),
+        canonical=True,
+    )
 
 
 def canonical_payload(event: Event) -> bytes:

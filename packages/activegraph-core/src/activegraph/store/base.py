@@ -23,12 +23,15 @@ __all__ = [
     "EventStore",
     "ForkResult",
     "ImportResult",
+    "MigrationSource",
     "RangeRead",
     "RawEvent",
     "RunCatalog",
     "RunMetadata",
     "RunRecord",
     "StoreBackend",
+    "StoreIdentity",
+    "StoredRuns",
     "Transactional",
     "replay_into",
 ]
@@ -53,11 +56,12 @@ RawEvent.__module__ = "activegraph.store"
 
 @dataclass
 class RunRecord:
-    """One run of a store. The last three but one are derived from the log when the record is read.
+    """One run of a store. `event_count`, `last_event_id` and `status` are derived from the log when it is read.
 
     Attributes:
         created_at: UTC, `YYYY-MM-DDTHH:MM:SSZ`.
-        status: The state that the log's last `runtime.*` event tells of.
+        status: How the log ends: `idle` where nothing waits behind its last `runtime.idle`,
+            `exhausted` behind a `runtime.budget_exhausted`, else `stopped`.
         setup_count: Events held before the run's first runtime; None if there has been none.
     """
 
@@ -281,10 +285,56 @@ class StoreBackend(Protocol):
         ...
 
 
+@runtime_checkable
+class StoreIdentity(Protocol):
+    """A backend that can tell whether two URLs mean one database."""
+
+    def identity(self, url: StoreURL) -> object:
+        """A value that is equal for all spellings of one store's URL; None where it cannot be told.
+
+        Nothing is created; a store that does not exist yet has an identity too where its place has.
+        """
+        ...
+
+
+@runtime_checkable
+class StoredRuns(Protocol):
+    """The runs of one store, opened for copying them elsewhere; nothing can be written through it."""
+
+    def list_runs(self) -> list[RunRecord]:
+        """All runs by `created_at`, then id."""
+        ...
+
+    def iter_raw(self, run_id: str) -> Iterator[RawEvent]:
+        """One run's rows in order, undecoded, as of the first `next()`; `digest` is None where there is none."""
+        ...
+
+    def close(self) -> None:
+        """Release what it holds."""
+        ...
+
+
+@runtime_checkable
+class MigrationSource(Protocol):
+    """A backend that reads layouts which its stores refuse, as the source of a migration and for nothing else."""
+
+    def open_source(self, url: StoreURL) -> StoredRuns:
+        """The runs at `url`, whatever known layout they are in.
+
+        Raises:
+            StoreNotFoundError: There is no such store.
+            SchemaVersionMismatch: A layout that is not known.
+        """
+        ...
+
+
 def replay_into(graph: Graph, events: Iterable[Event]) -> int:
     """Apply events to a graph without listeners or behaviors; returns how many.
 
     Raises:
-        IncompatibleRuntimeState: The graph has events of its own.
+        IncompatibleRuntimeState: The graph has events of its own, a store or a runtime.
+        LogInconsistencyError: An event that the projection refuses; those before it were applied.
     """
-    return graph.apply_replayed(events)
+    from activegraph.core.replay import apply_replayed
+
+    return apply_replayed(graph, events)

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from activegraph.core.codec import CodecError, decode_canonical, encode_payload_bytes
-from activegraph.errors import LogInconsistencyError
+from activegraph.core.codec import CodecError, decode_canonical, encode_value
+from activegraph.errors import LogInconsistencyError, NonSerializableEventError
 from activegraph.store.base import RawEvent
 
-__all__ = ["compare_existing", "conflict"]
+__all__ = ["canonical_text", "compare_existing", "conflict"]
 
-_FIELDS = ("id", "type", "actor", "frame_id", "caused_by", "timestamp")
+_FIELDS = ("type", "payload", "actor", "frame_id", "caused_by", "timestamp")
 
 
 def compare_existing(run_id: str, incoming: RawEvent, stored: RawEvent | None) -> None:
     """Raise unless a stored event says the same as the incoming one at its position."""
-    if stored is None:
+    if stored is None or incoming.id != stored.id:
         raise conflict(run_id, incoming.id, "position differs")
-    for name in _FIELDS:
-        if getattr(incoming, name) != getattr(stored, name):
-            raise conflict(run_id, incoming.id, f"{'position' if name == 'id' else name} differs")
-    if incoming.payload != stored.payload and _canonical(incoming) != _canonical(stored):
-        raise conflict(run_id, incoming.id, "payload differs")
+    differing = [name for name in _FIELDS if not _equal(name, incoming, stored)]
+    if differing:
+        raise conflict(run_id, incoming.id, f"{', '.join(differing)} {'differs' if len(differing) == 1 else 'differ'}")
 
 
-def _canonical(event: RawEvent) -> bytes:
+def _equal(name: str, incoming: RawEvent, stored: RawEvent) -> bool:
+    if getattr(incoming, name) == getattr(stored, name):
+        return True
+    return name == "payload" and canonical_text(incoming.payload) == canonical_text(stored.payload)
+
+
+def canonical_text(payload: str) -> str:
+    """Stored text in canonical form; text that cannot be decoded stays as it is."""
     try:
-        return encode_payload_bytes(decode_canonical(event.payload))
-    except CodecError:
-        return event.payload.encode("utf-8", "surrogatepass")
+        return encode_value(decode_canonical(payload)).decode("utf-8")
+    except (CodecError, NonSerializableEventError):
+        return payload
 
 
 def conflict(run_id: str, event_id: str | None, what: str) -> LogInconsistencyError:

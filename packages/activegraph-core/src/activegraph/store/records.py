@@ -13,7 +13,22 @@ from activegraph.core.event import Event
 from activegraph.errors import IncompatibleRuntimeState, InvalidRuntimeConfiguration
 from activegraph.store.base import RunRecord
 
-__all__ = ["RunFields", "goal_of", "merged_record", "normalized_time", "shown_text", "status_of_stop"]
+__all__ = [
+    "INTERNAL_FAMILIES",
+    "STOP_TYPES",
+    "RunFields",
+    "goal_of",
+    "merged_record",
+    "normalized_time",
+    "shown_text",
+    "status_of_stop",
+]
+
+STOP_TYPES = ("runtime.idle", "runtime.budget_exhausted", "runtime.paused", "tool.in_doubt")
+"""The last event of these types tells how a stored run stands."""
+
+INTERNAL_FAMILIES = ("behavior.", "relation_behavior.", "runtime.", "llm.", "tool.", "pattern.", "approval.")
+"""How types begin that wait in no queue, so that a run with only such events behind its idle is idle still."""
 
 _FIXED = ("parent_run_id", "forked_at_event_id", "created_at")
 
@@ -90,7 +105,7 @@ def merged_record(run_id: str, known: RunRecord | None, *, created_at: str, **fi
     """
     given = {"created_at": normalized_time(created_at), **fields}
     for name in ("frame_id", "parent_run_id", "forked_at_event_id"):
-        check_header(name, given.get(name))
+        given[name] = check_header(name, given.get(name))
     for name in ("label", "goal"):
         given[name] = shown_text(given.get(name))
     if known is None:
@@ -121,7 +136,8 @@ def normalized_time(text: str) -> str:
     """ISO 8601 as `YYYY-MM-DDTHH:MM:SSZ` in UTC, with microseconds only when there are any."""
     try:
         moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
         raise InvalidRuntimeConfiguration(
             f"created_at {text!r} is no ISO 8601 time",
             what_failed=f"Recording a run with created_at={text!r}.",
@@ -129,14 +145,13 @@ def normalized_time(text: str) -> str:
             how_to_fix='created_at="2026-05-15T10:32:01Z"',
             context={"created_at": repr(text)},
         ) from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return moment.isoformat(timespec="microseconds" if moment.microsecond else "seconds").replace("+00:00", "Z")
 
 
-def status_of_stop(last_stop: str | None, ends_with_it: bool) -> Literal["stopped", "idle", "exhausted"]:
-    """A stored run's state from its last `runtime.*` event and whether anything follows it."""
+def status_of_stop(last_stop: str | None, *, waiting: bool) -> Literal["stopped", "idle", "exhausted"]:
+    """A stored run's state from its last stop and whether anything behind it waits in the queue."""
     if last_stop == "runtime.budget_exhausted":
         return "exhausted"
-    if last_stop == "runtime.idle" and ends_with_it:
+    if last_stop == "runtime.idle" and not waiting:
         return "idle"
     return "stopped"

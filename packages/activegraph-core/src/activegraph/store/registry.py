@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from activegraph.errors import InvalidStoreURL, MissingOptionalDependency
 from activegraph.store.base import StoreBackend
 
-__all__ = ["backend_for", "installed_schemes"]
+if TYPE_CHECKING:
+    from activegraph.store.url import StoreURL
+
+__all__ = ["backend_for", "backend_of", "installed_schemes"]
 
 _GROUP = "activegraph.stores"
 
 _logger = logging.getLogger("activegraph.store")
 
 _DISTRIBUTIONS = {
-    "sqlite": ("activegraph-store-sqlite", "sqlite"),
+    "sqlite": ("activegraph-store-sqlite", None),
     "postgres": ("activegraph-store-postgres", "postgres"),
     "postgresql": ("activegraph-store-postgres", "postgres"),
 }
-"""Which distribution to name when a scheme of ours is asked for and not installed."""
+"""Which distribution, and which extra of the metapackage, to name when a scheme of ours is not installed."""
 
 _loaded: dict[str, StoreBackend] = {}
+_failed: set[str] = set()
 
 
 def _entry_points() -> dict[str, Any]:
@@ -31,8 +35,14 @@ def _entry_points() -> dict[str, Any]:
 
 
 def installed_schemes() -> list[str]:
-    """The URL schemes of all installed backends."""
-    return sorted(_entry_points())
+    """The URL schemes of all installed backends that can be imported."""
+    points = _entry_points()
+    return sorted(name for name, point in points.items() if _load_or_skip(name, point) is not None)
+
+
+def backend_of(url: StoreURL) -> StoreBackend:
+    """The backend that parsed `url`."""
+    return backend_for(url.raw.split(":", 1)[0].lower(), url.raw)
 
 
 def backend_for(scheme: str, url: str) -> StoreBackend:
@@ -41,29 +51,52 @@ def backend_for(scheme: str, url: str) -> StoreBackend:
     Raises:
         MissingOptionalDependency: It is one of ours and not installed.
         InvalidStoreURL: Nobody serves this scheme.
+        Exception: Whatever the backend's own import raises.
     """
     backend = _loaded.get(scheme)
     if backend is not None:
         return backend
     points = _entry_points()
     point = points.get(scheme)
-    if point is None:
-        raise _unknown(scheme, url, sorted(points))
+    if point is not None:
+        return _load(scheme, point)
+    raise _unknown(scheme, url)
+
+
+def _load(scheme: str, point: Any) -> StoreBackend:
     made = point.load()
-    backend = made() if isinstance(made, type) else made
+    backend: StoreBackend = made() if isinstance(made, type) else made
     _loaded[scheme] = backend
     return backend
 
 
-def _unknown(scheme: str, url: str, installed: list[str]) -> Exception:
+def _load_or_skip(scheme: str, point: Any) -> StoreBackend | None:
+    if scheme in _loaded:
+        return _loaded[scheme]
+    try:
+        return _load(scheme, point)
+    except Exception as error:  # a border: the module of somebody's backend
+        if scheme not in _failed:
+            _failed.add(scheme)
+            _logger.warning(
+                "store backend %s (%s) cannot be imported",
+                scheme,
+                point.value,
+                extra={"error_type": type(error).__name__, "error_message": str(error)},
+            )
+        return None
+
+
+def _unknown(scheme: str, url: str) -> Exception:
     from activegraph.store.url import safe_url
 
     distribution = _DISTRIBUTIONS.get(scheme)
     if distribution is not None:
-        package, _ = distribution
-        return MissingOptionalDependency(package=package, feature=f"A {scheme}:// store")
+        package, extras = distribution
+        return MissingOptionalDependency(package=package, feature=f"A {scheme}:// store", extras=extras)
+    installed = installed_schemes()
     base = scheme.split("+", 1)[0]
-    if base != scheme and base in _DISTRIBUTIONS:
+    if base != scheme and base in {*installed, *_DISTRIBUTIONS}:
         fix = f"Write the URL without the driver: {safe_url(base + url[len(scheme) :])}"
     else:
         fix = f"Use one of the installed schemes: {', '.join(installed) or 'none'}"

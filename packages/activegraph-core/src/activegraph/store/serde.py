@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,11 +18,12 @@ from activegraph.core.codec import (
     encode_value,
 )
 from activegraph.core.event import Event, canonical_payload, event_digest, make_event
-from activegraph.errors import CorruptedEventPayloadError, NonSerializableEventError
+from activegraph.errors import CorruptedEventPayloadError, LogInconsistencyError, NonSerializableEventError
 
 __all__ = [
     "NonSerializableEventError",
     "canonicalize_event",
+    "checked_payload",
     "clone_event",
     "decode_event",
     "decode_payload",
@@ -30,14 +33,21 @@ __all__ = [
     "encode_payload",
     "encode_value",
     "event_digest",
+    "header_of",
+    "log_inconsistency",
     "stored_event",
     "validate_event",
 ]
 
 _PREVIEW = 120
-_HEADER = ("id", "type", "actor", "frame_id", "caused_by", "timestamp")
 
 _skim = msgspec.json.Decoder(msgspec.Raw).decode
+_MAYBE_TOO_LARGE = re.compile(rb"[eE]\+?[0-9]{3}").search
+
+_logger = logging.getLogger("activegraph.store")
+
+Header = tuple[str, str, str | None, str | None, str | None, str]
+"""id, type, actor, frame_id, caused_by, timestamp."""
 
 
 def encode_payload(payload: dict[str, Any]) -> str:
@@ -78,20 +88,54 @@ def stored_event(
     *,
     run_id: str,
 ) -> Event:
-    """An event over text read from a database, which is skimmed now and decoded when looked at.
+    """An event over text read from a database, which is checked now and decoded when looked at.
 
     Raises:
         CorruptedEventPayloadError: The text is no payload.
     """
-    raw = payload.encode("utf-8", "surrogatepass")
     try:
-        _skim(raw)
-        sound = raw[:1] == b"{" and b'"$ag.' not in raw
-    except msgspec.MsgspecError:
-        sound = False
-    if not sound:
-        decode_stored_payload(raw, event_id=id, run_id=run_id)
+        raw = checked_payload(payload, event_id=id, run_id=run_id)
+    except CorruptedEventPayloadError as error:
+        log_inconsistency(error, run_id)
+        raise
     return make_event(id, type, raw, actor, frame_id, caused_by, timestamp, canonical=False)
+
+
+def checked_payload(text: str, *, event_id: str, run_id: str | None) -> bytes:
+    """Stored text as bytes that are known to decode to a payload; ordinary text is only skimmed.
+
+    Raises:
+        CorruptedEventPayloadError: It holds none.
+    """
+    try:
+        raw = text.encode("utf-8")
+        _skim(raw)
+        # What skimming does not see: tags, and numbers beyond the range of a float.
+        sound = raw[:1] == b"{" and b'"$ag.' not in raw and _MAYBE_TOO_LARGE(raw) is None
+    except (msgspec.MsgspecError, RecursionError):
+        sound = False
+    except (UnicodeEncodeError, AttributeError):
+        # A column whose bytes are no UTF-8, or that holds no text at all.
+        raise corrupted(str(text), "the payload is no UTF-8 text", event_id=event_id, run_id=run_id) from None
+    if not sound:
+        decode_stored_payload(raw, event_id=event_id, run_id=run_id)
+    return raw
+
+
+def log_inconsistency(error: CorruptedEventPayloadError | LogInconsistencyError, run_id: str | None) -> None:
+    """The CRITICAL line of a log that cannot be read as it was written; it quotes no payload."""
+    extra = {
+        "run_id": run_id,
+        "event_id": error.context.get("event_id"),
+        "error_type": type(error).__name__,
+        "error_message": error.summary,
+        "doc_url": error.doc_url,
+    }
+    _logger.critical(
+        "event log inconsistency: %s",
+        error.summary,
+        extra={name: value for name, value in extra.items() if value is not None},
+    )
 
 
 def corrupted(
@@ -99,11 +143,13 @@ def corrupted(
 ) -> CorruptedEventPayloadError:
     """The error for a payload that cannot be read."""
     shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    preview = shown[:_PREVIEW].encode("utf-8", "replace").decode("utf-8")
     line, column = _place(message)
     name = "an event" if event_id is None else f"event {event_id!r}"
+    of_run = "" if run_id is None else f" of run {run_id!r}"
     return CorruptedEventPayloadError(
-        f"the payload of {name} cannot be read: {message}",
-        what_failed=f"Reading the payload of {name} of run {run_id!r}: {shown[:_PREVIEW]!r}",
+        f"the payload of {name}{of_run} cannot be read: {message}",
+        what_failed=f"Reading the payload of {name}{of_run}: {preview!r}",
         why="The log is the truth; a payload that cannot be read must not pass for an empty one.",
         how_to_fix="Restore the row from a copy, or recover the readable events:\n"
         "    activegraph migrate --from <url> --to <other url> --skip-corrupted",
@@ -112,7 +158,7 @@ def corrupted(
             "run_id": run_id,
             "line": line,
             "column": column,
-            "preview": shown[:_PREVIEW],
+            "preview": preview,
             "underlying_msg": message,
         },
     )
@@ -129,57 +175,84 @@ def _place(message: str) -> tuple[int | None, int | None]:
 
 def encode_event(event: Event) -> dict[str, Any]:
     """A row: the seven fields, payload as canonical text."""
-    validate_header(event)
+    id, type, actor, frame_id, caused_by, timestamp = header_of(event)
     return {
-        "id": event.id,
-        "type": event.type,
+        "id": id,
+        "type": type,
         "payload": canonical_payload(event).decode("utf-8"),
-        "actor": event.actor,
-        "frame_id": event.frame_id,
-        "caused_by": event.caused_by,
-        "timestamp": event.timestamp,
+        "actor": actor,
+        "frame_id": frame_id,
+        "caused_by": caused_by,
+        "timestamp": timestamp,
     }
 
 
 def decode_event(row: Mapping[str, Any]) -> Event:
-    """The event of a row; absent optional keys become None, an absent timestamp empty."""
-    return stored_event(
+    """The event of a row; absent optional keys become None, an absent timestamp empty.
+
+    Raises:
+        CorruptedEventPayloadError: The row holds no payload.
+    """
+    text = row["payload"]
+    if isinstance(text, (bytes, bytearray)):
+        text = bytes(text).decode("utf-8", "surrogateescape")
+    raw = checked_payload(text, event_id=row["id"], run_id=None)
+    return make_event(
         row["id"],
         row["type"],
-        row["payload"],
+        raw,
         row.get("actor"),
         row.get("frame_id"),
         row.get("caused_by"),
         row.get("timestamp") or "",
-        run_id="",
+        canonical=False,
+    )
+
+
+def header_of(event: Event) -> Header:
+    """The six header fields as plain text, in the order of `Header`.
+
+    Raises:
+        NonSerializableEventError: A field that no store could carry; the path is its name.
+    """
+    id, type_, actor = event.id, event.type, event.actor
+    frame_id, caused_by, timestamp = event.frame_id, event.caused_by, event.timestamp
+    if (
+        type(id) is type(type_) is type(timestamp) is str
+        and id
+        and type_
+        and (actor is None or type(actor) is str)
+        and (frame_id is None or type(frame_id) is str)
+        and (caused_by is None or type(caused_by) is str)
+    ):
+        text = f"{id}{type_}{actor}{frame_id}{caused_by}{timestamp}"
+        if text.isascii() and "\x00" not in text:
+            return id, type_, actor, frame_id, caused_by, timestamp
+    return (
+        check_header("id", id),
+        check_header("type", type_),
+        check_header("actor", actor),
+        check_header("frame_id", frame_id),
+        check_header("caused_by", caused_by),
+        check_header("timestamp", timestamp),
     )
 
 
 def validate_header(event: Event) -> None:
     """Refuse header fields that no store could carry."""
-    for name in _HEADER:
-        check_header(name, getattr(event, name))
+    header_of(event)
 
 
 def validate_event(event: Event) -> None:
     """Raise `NonSerializableEventError` if a store could not carry the event."""
-    validate_header(event)
+    header_of(event)
     canonical_payload(event)
 
 
 def canonicalize_event(event: Event) -> Event:
     """The event as a store would return it, detached."""
-    validate_header(event)
-    return make_event(
-        event.id,
-        event.type,
-        canonical_payload(event),
-        event.actor,
-        event.frame_id,
-        event.caused_by,
-        event.timestamp,
-        canonical=True,
-    )
+    id, type, actor, frame_id, caused_by, timestamp = header_of(event)
+    return make_event(id, type, canonical_payload(event), actor, frame_id, caused_by, timestamp, canonical=True)
 
 
 def clone_event(event: Event) -> Event:

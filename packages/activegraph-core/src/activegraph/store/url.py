@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
 from activegraph.errors import InvalidStoreURL
 
@@ -13,8 +13,12 @@ __all__ = ["StoreURL", "parse_sqlite_url", "parse_store_url", "parse_url", "safe
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]")
-_PASSWORD = re.compile(r"(?P<head>[A-Za-z][A-Za-z0-9+.\-]*://[^/?#@:]*):(?P<password>[^/?#]*)@")
+# Up to the last @ of the authority; where that has none, up to the last @ at all, because a password with a
+# raw slash, question mark or hash would show otherwise.
+_PASSWORD = re.compile(r"(?P<head>[A-Za-z][A-Za-z0-9+.\-]*://[^/?#@:]*):(?:[^/?#]*@|.*@)", re.DOTALL)
 _SECRET_PARAMETER = re.compile(r"(?P<name>[?&](?:password|sslpassword|passfile)=)[^&#]*", re.IGNORECASE)
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_URL_SAFE = "/:?#[]@!$&'()*+,;=~%\\"
 _FORMS = "    sqlite:///run.db            (relative path)\n    sqlite:////tmp/run.db       (absolute path)\n    postgres://host/dbname"
 _SQLITE_OPTIONS = {"synchronous", "busy_timeout"}
 
@@ -52,16 +56,15 @@ StoreURL.__module__ = "activegraph.store"
 
 def safe_url(url: str) -> str:
     """`url` with password and secret parameters as `***`; other text unchanged."""
-    if not isinstance(url, str) or "://" not in url:
+    if "://" not in url:
         return url
     masked = _PASSWORD.sub(lambda found: f"{found['head']}:***@", url)
     return _SECRET_PARAMETER.sub(lambda found: f"{found['name']}***", masked)
 
 
 def sqlite_url(path: str | os.PathLike[str]) -> str:
-    """A URL that parses back to this path."""
-    text = os.fspath(path)
-    return "sqlite:///" + quote(text, safe="/:\\~,()@!$'*;=+ ").replace(" ", "%20")
+    """A URL that parses back to this path, names that are no UTF-8 included."""
+    return "sqlite:///" + quote(os.fsencode(path), safe="/:\\~,()@!$'*;=+")
 
 
 def parse_store_url(url: object) -> StoreURL:
@@ -82,11 +85,11 @@ def parse_store_url(url: object) -> StoreURL:
             how_to_fix=f"Use one of:\n{_FORMS}",
             context=context,
         )
-    if url != url.strip() or any(ord(c) < 32 or ord(c) == 127 for c in url):
+    if url != url.strip() or _UNPRINTABLE.search(url):
         raise invalid(
             url,
-            "has white space around it or control characters in it",
-            url.strip().encode("ascii", "ignore").decode() or _FORMS,
+            "has white space around it, or control characters or lone surrogates in it",
+            quote(_UNPRINTABLE.sub("", url.strip()), safe=_URL_SAFE) or _FORMS,
         )
     found = _SCHEME.match(url)
     if found is None or _WINDOWS_PATH.match(url) or ("/" in url[: found.end()]):
@@ -107,7 +110,7 @@ def parse_sqlite_url(url: str) -> StoreURL:
     location, _, query = rest[2:].partition("?")
     if location and not location.startswith("/"):
         raise invalid(url, f"has a host part {location.split('/', 1)[0]!r}", _slashes(location))
-    path = unquote(location[1:])
+    path = os.fsdecode(unquote_to_bytes(location[1:]))
     if not path:
         raise invalid(url, "has no path", _slashes("run.db"))
     if path == ":memory:":
@@ -132,7 +135,7 @@ def _check_sqlite_option(url: str, name: str, value: str) -> None:
         raise invalid(url, f"has synchronous={value!r}, which is neither normal nor full", f"{base}?synchronous=full")
     if name == "busy_timeout":
         try:
-            good = float(value) >= 0
+            good = 0 <= float(value) < float("inf")
         except ValueError:
             good = False
         if not good:

@@ -1,0 +1,133 @@
+"""The three ways out: results to stdout, everything else to stderr, progress to a terminal.
+
+Nothing else in this distribution writes anywhere. What goes to stderr is masked once more, so that
+no password of a URL is shown whatever an error or a parser says of its arguments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import IO, Any, cast
+
+__all__ = ["Console", "ResultStream", "as_binary"]
+
+_RED, _DIM, _PLAIN = "\x1b[31m", "\x1b[2m", "\x1b[0m"
+_ERASE = "\r\x1b[K"
+_SILENT_SECONDS = 0.5
+"""How long a command may take before progress is shown."""
+_REDRAW_SECONDS = 0.1
+_BAR = 24
+
+
+class ResultStream:
+    """Stdout as a stream of UTF-8 bytes, whatever stands there: a terminal, a pipe, or a text stream."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._bytes: IO[bytes] | None = getattr(stream, "buffer", None)
+        if self._bytes is not None:
+            stream.flush()
+
+    def write(self, data: bytes) -> int:
+        """Write all of `data`."""
+        if self._bytes is not None:
+            self._bytes.write(data)
+        elif self._stream is not None:
+            self._stream.write(data.decode("utf-8"))
+        return len(data)
+
+    def flush(self) -> None:
+        """Hand everything on."""
+        if self._stream is not None:
+            self._stream.flush()
+
+
+class Console:
+    """Where a command writes."""
+
+    def __init__(self, *, quiet: bool = False, no_color: bool = False) -> None:
+        self.quiet = quiet
+        self.result = ResultStream(sys.stdout)
+        self._stderr = sys.stderr
+        on_terminal = self._stderr is not None and self._stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._colored = on_terminal and not no_color and not os.environ.get("NO_COLOR")
+        self._animated = on_terminal and not quiet
+
+    def print(self, text: str) -> None:
+        """Write result lines."""
+        self.result.write(f"{text}\n".encode("utf-8", "backslashreplace"))
+
+    def note(self, text: str) -> None:
+        """Say something that is not the result; nothing where `--quiet` was asked for."""
+        if not self.quiet:
+            self._say(text, _DIM)
+
+    def error(self, text: str) -> None:
+        """Say why it failed; the first line stands out on a terminal."""
+        first, separator, rest = text.partition("\n")
+        self._say(first, _RED)
+        if separator:
+            self._say(rest, "")
+
+    def _say(self, text: str, color: str) -> None:
+        from activegraph.store.url import safe_url
+
+        shown = "\n".join(safe_url(line) for line in text.split("\n"))
+        if color and self._colored:
+            shown = f"{color}{shown}{_PLAIN}"
+        self._write_error(f"{shown}\n")
+
+    def _write_error(self, text: str) -> None:
+        if self._stderr is None:
+            return
+        # There is nobody left to tell.
+        with contextlib.suppress(OSError, ValueError):
+            self._stderr.write(text.encode("utf-8", "backslashreplace").decode("utf-8"))
+            self._stderr.flush()
+
+    @contextlib.contextmanager
+    def progress(self, label: str, unit: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None] | None]:
+        """Something to tell how far work has got (done, in all); None where nobody would see it.
+
+        Shown on a terminal only, after half a second, and gone at the end.
+        """
+        if quiet or not self._animated:
+            yield None
+            return
+        bar = _Bar(label, unit, self._write_error)
+        try:
+            yield bar.tell
+        finally:
+            bar.erase()
+
+
+class _Bar:
+    def __init__(self, label: str, unit: str, write: Callable[[str], None]) -> None:
+        self._label = label
+        self._unit = unit
+        self._write = write
+        self._began = self._drawn = time.monotonic()
+        self._shown = False
+
+    def tell(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._began < _SILENT_SECONDS or (self._shown and now - self._drawn < _REDRAW_SECONDS):
+            return
+        self._shown, self._drawn = True, now
+        rate = f"{done / (now - self._began):,.0f} {self._unit}/s"
+        filled = min(_BAR, _BAR * done // total) if total else 0
+        counts = f"{done:,}/{total:,}" if total else f"{done:,}"
+        self._write(f"{_ERASE}{self._label} [{'#' * filled}{'.' * (_BAR - filled)}] {counts} {rate}")
+
+    def erase(self) -> None:
+        if self._shown:
+            self._write(_ERASE)
+
+
+def as_binary(stream: ResultStream) -> IO[bytes]:
+    """The stream as what takes bytes."""
+    return cast("IO[bytes]", stream)

@@ -1,0 +1,276 @@
+"""What the cases of a store stand on: the hooks that a user gives, and handles that are given back."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from activegraph.conformance.cases import Lacking
+from activegraph.conformance.hooks import hooks_of
+from activegraph.store.base import EventStore, StoreBackend
+from activegraph.store.url import StoreURL, parse_store_url
+
+__all__ = ["StoreSuite"]
+
+_MEMBERS = {
+    "append_many": "append_many [AtomicAppend]",
+    "head": "head [AtomicAppend]",
+    "iter_range": "iter_range [RangeRead]",
+    "tail": "tail [RangeRead]",
+    "iter_types": "iter_types",
+    "iter_raw": "iter_raw",
+    "transaction": "transaction [Transactional]",
+    "metadata": "get_run and upsert_run [RunMetadata]",
+}
+"""Capabilities that a store shows by having a member of this name, as a skip says them."""
+
+_HOOKED = {
+    "second handle": "a second handle on the same data (hook: reopen)",
+    "read-only handle": "a read-only handle (hook: open_read_only)",
+    "url": "the store's URL (hook: url)",
+    "second process": "a second process (hook: crash_command)",
+    "damaged row": "a damaged row (hook: damage)",
+    "schema version": "another schema version (hook: set_meta)",
+    "fork": "fork_run [RunCatalog] and the store's URL (hook: url)",
+    "import": "import_run of its backend and the store's URL (hook: url)",
+    "empty place": "an empty place ({tmp} in the URL, or the backend's hook isolated)",
+    "server": "a server behind the URL",
+}
+"""Capabilities that hang on a hook of the suite, as a skip says them."""
+
+
+class StoreSuite:
+    """The hooks of `EventStoreConformance`, and the helpers of its cases.
+
+    Required is `make_store`. Without one of the others the cases that need it are skipped by name.
+    """
+
+    __test__ = False
+
+    url: str | None = None
+    """A URL by which `open_store`, `list_runs` and other processes reach the same data."""
+
+    def make_store(self, run_id: str) -> EventStore:
+        """A store for this run. Within one test, calls with the same id see the same data."""
+        raise NotImplementedError("give make_store(run_id)")
+
+    def cleanup(self) -> None:
+        """Called after each test."""
+
+    def reopen(self, store: EventStore) -> EventStore:
+        """Another handle on the run of `store`, which may be closed or open."""
+        raise Lacking(_HOOKED["second handle"])
+
+    def open_read_only(self, run_id: str) -> EventStore:
+        """A read-only handle on a run."""
+        raise Lacking(_HOOKED["read-only handle"])
+
+    def crash_command(self, *arguments: str) -> Sequence[str]:
+        """The command line of a process that works on the same data: the worker with these arguments."""
+        url = self.store_url()
+        return [sys.executable, "-m", "activegraph.conformance.worker", url, *arguments]
+
+    def damage(self, run_id: str, position: int, *, delete: bool = False, **columns: Any) -> None:
+        """Change columns of a stored row past the store (`payload`, `type`, …), or delete the row."""
+        raise Lacking(_HOOKED["damaged row"])
+
+    def set_meta(self, key: str, value: str | None) -> None:
+        """Set `schema_version` or `codec_version` past the store; None removes it."""
+        raise Lacking(_HOOKED["schema version"])
+
+    # What follows is for the cases.
+
+    def missing(self, need: str) -> str | None:
+        """What is lacking for `need`, as a skip says it; None if the case can run."""
+        if need in _MEMBERS:
+            store = self.open(self.new_run())
+            member = "upsert_run" if need == "metadata" else need
+            return None if hasattr(store, member) else _MEMBERS[need]
+        return None if self.offers(need) else _HOOKED.get(need, need)
+
+    def offers(self, need: str) -> bool:
+        """Whether a capability that hangs on a hook is there."""
+        match need:
+            case "second handle":
+                return self._overrides("reopen") or self._makes_second_handles()
+            case "read-only handle":
+                return self._overrides("open_read_only")
+            case "url":
+                return self._url() is not None
+            case "second process":
+                return self._url() is not None or self._overrides("crash_command")
+            case "damaged row":
+                return self._overrides("damage")
+            case "schema version":
+                return self._overrides("set_meta")
+            case "fork":
+                return self._url() is not None and hasattr(self.backend(), "fork_run")
+            case "import":
+                return self._url() is not None and hasattr(self.backend(), "import_run")
+        return False
+
+    def _overrides(self, hook: str) -> bool:
+        return getattr(type(self), hook) is not getattr(StoreSuite, hook)
+
+    def _makes_second_handles(self) -> bool:
+        """Whether calls of `make_store` give handles of their own on data that outlives one."""
+        from activegraph.conformance.samples import event
+
+        run_id = self.new_run()
+        first = self.open(run_id)
+        first.append(event("evt_1"))
+        first.append(event("evt_2"))
+        first.close()
+        second = self.open(run_id)
+        try:
+            return second is not first and second.count() > 0
+        except Exception:
+            # The hook gives the handle that was closed: there is one handle, and no second.
+            return False
+
+    def _url(self) -> str | None:
+        given: Any = self.url
+        return given() if callable(given) else given
+
+    def store_url(self) -> str:
+        """The URL of the data that `make_store` works on."""
+        url = self._url()
+        if url is None:
+            raise Lacking(_HOOKED["url"])
+        return url
+
+    def parsed_url(self) -> StoreURL:
+        """The parts of the store's URL."""
+        return parse_store_url(self.store_url())
+
+    def backend(self) -> StoreBackend:
+        """The backend that serves the store's URL."""
+        from activegraph.store.registry import backend_for
+
+        parsed = self.parsed_url()
+        return backend_for(parsed.scheme, parsed.raw)
+
+    def hook(self, name: str) -> Callable[..., Any]:
+        """A hook of the store's backend."""
+        found = getattr(hooks_of(self._url()), name, None)
+        if found is None:
+            raise Lacking(f"the backend's hook {name}")
+        hook: Callable[..., Any] = found
+        return hook
+
+    @property
+    def resources(self) -> ExitStack:
+        """What is given back at the end of the case, last first."""
+        stack: ExitStack | None = self.__dict__.get("_resources")
+        if stack is None:
+            stack = self.__dict__["_resources"] = ExitStack()
+        return stack
+
+    def new_run(self, name: str = "run") -> str:
+        """A run id that nobody has used."""
+        return self.known_run(f"{name}_{uuid4().hex[:16]}")
+
+    def known_run(self, run_id: str) -> str:
+        """A run that the case makes, to be deleted at its end where the store is shared."""
+        self.__dict__.setdefault("_runs", []).append(run_id)
+        return run_id
+
+    def open(self, run_id: str | None = None) -> EventStore:
+        """A handle that is closed at the end of the case; without an id, on a new run."""
+        return self.keep(self.make_store(self.new_run() if run_id is None else run_id))
+
+    def keep(self, store: EventStore) -> EventStore:
+        """Close a handle at the end of the case."""
+
+        def close() -> None:
+            with suppress(Exception):
+                store.close()
+
+        self.resources.callback(close)
+        return store
+
+    def filled(self, number: int, run_id: str | None = None) -> EventStore:
+        """A handle on a run of `evt_1`, `evt_2`, …"""
+        from activegraph.conformance.samples import events
+
+        store: Any = self.open(run_id)
+        if hasattr(store, "append_many"):
+            store.append_many(events(number))
+        else:
+            for each in events(number):
+                store.append(each)
+        return store  # type: ignore[no-any-return]  # from open
+
+    def beside(self, store: EventStore) -> EventStore:
+        """A second handle on the same run, while the first stays open."""
+        second = self.keep(self.make_store(store.run_id))
+        if second is not store:
+            return second
+        second = self.keep(self.reopen(store))
+        if second is store:
+            raise Lacking(_HOOKED["second handle"])
+        try:
+            store.count()
+        except Exception as error:
+            raise Lacking("a second handle beside an open one (the hook reopen closes the first)") from error
+        return second
+
+    def reader(self, run_id: str) -> EventStore:
+        """A read-only handle that is closed at the end of the case."""
+        return self.keep(self.open_read_only(run_id))
+
+    def again(self, store: EventStore) -> EventStore:
+        """The run of `store` after that handle was closed and given up."""
+        store.close()
+        if self._overrides("reopen"):
+            return self.keep(self.reopen(store))
+        return self.open(store.run_id)
+
+    def empty_url(self) -> str:
+        """The URL of a place of its own where no store has been yet."""
+        raise Lacking(_HOOKED["empty place"])
+
+    def place_state(self) -> object:
+        """All that is in the place of the store's URL, comparable by `==`: files, or what the hook `state` tells."""
+        url = self.parsed_url()
+        if url.sqlite_path is not None:
+            return directory_state(Path(url.sqlite_path).parent)
+        return self.hook("state")(url.raw)
+
+    def finish(self) -> None:
+        """Close what the case opened and call the user's `cleanup`."""
+        try:
+            self.resources.close()
+        finally:
+            self.__dict__.pop("_resources", None)
+            runs = self.__dict__.pop("_runs", [])
+            self.forget_runs(runs)
+            self.cleanup()
+
+    def forget_runs(self, run_ids: list[str]) -> None:
+        """Delete the runs of a case where the store outlives it and its backend can."""
+        delete = getattr(hooks_of(self._url()), "delete_run", None) if runs_outlive(self._url()) else None
+        if delete is not None:
+            gc.collect()
+            for run_id in run_ids:
+                delete(self._url(), run_id)
+
+
+def runs_outlive(url: str | None) -> bool:
+    """Whether a store is likely to be shared: it is not a file, which its owner throws away."""
+    return url is not None and parse_store_url(url).sqlite_path is None
+
+
+def directory_state(folder: Path) -> dict[str, bytes | None]:
+    """Names and contents of all files below a folder; folders stand for None."""
+    if not folder.exists():
+        return {}
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }
