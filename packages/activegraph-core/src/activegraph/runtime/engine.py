@@ -17,8 +17,8 @@ from activegraph.behaviors.registry import get_registry
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.graph import Graph
 from activegraph.errors import DOCS_BASE_URL, IncompatibleRuntimeState, InvalidRuntimeConfiguration
-from activegraph.runtime.budget import Budget
 from activegraph.runtime.approvals import Approvals
+from activegraph.runtime.budget import Budget
 from activegraph.runtime.matching import Matching
 from activegraph.runtime.owed import Owed
 from activegraph.runtime.queue import SUBSCRIBABLE, DelayedEntries, WorkItem, is_internal
@@ -95,7 +95,7 @@ class Engine:
         self.goal: str | None = None
         self.goal_recorded = False
         previous = self.recorder.observer
-        self.setup_count = previous.setup_count if isinstance(previous, Engine) else self.log.head
+        self.setup_count: int = previous.setup_count if isinstance(previous, Engine) else self.log.head
         """Events that the graph held before its first runtime."""
         self.matching = Matching(self.projection)
         self.running = False

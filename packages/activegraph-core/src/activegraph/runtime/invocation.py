@@ -94,7 +94,7 @@ class Invocation:
         engine.recorder.in_body = True
         try:
             if self.relation is None:
-                self.subscriber.behavior.run(self.trigger, graph, context)  # type: ignore[call-arg, arg-type]
+                self.subscriber.behavior.run(self.trigger, graph, context)  # type: ignore[call-arg]
             else:
                 self.subscriber.behavior.run(self.relation, self.trigger, graph, context)  # type: ignore[call-arg, arg-type]
         except ReplayDivergenceError:

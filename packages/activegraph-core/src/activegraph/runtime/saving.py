@@ -10,6 +10,7 @@ from activegraph.core.graph import Graph, attach_store
 from activegraph.errors import InvalidRuntimeConfiguration
 
 if TYPE_CHECKING:
+    from activegraph.core.log import LogStore
     from activegraph.runtime.engine import Engine
     from activegraph.store.base import EventStore
 
@@ -28,7 +29,7 @@ def store_url(path: str | os.PathLike[str]) -> str:
 
 def open_run_store(path: str | os.PathLike[str], run_id: str) -> EventStore:
     """Open the store at a URL or a bare SQLite path for writing."""
-    from activegraph.store import open_store
+    from activegraph.store.runs import open_store
 
     return open_store(store_url(path), run_id)
 
@@ -39,7 +40,7 @@ def put_under_store(graph: Graph, store: EventStore, *, setup_count: int) -> Non
     record_run(store, graph, setup_count=setup_count)
 
 
-def record_run(store: EventStore, graph: Graph, **fields: Any) -> None:
+def record_run(store: LogStore, graph: Graph, **fields: Any) -> None:
     """Write the run's record, where the store keeps any."""
     upsert = getattr(store, "upsert_run", None)
     get_run = getattr(store, "get_run", None)

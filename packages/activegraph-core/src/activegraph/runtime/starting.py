@@ -43,7 +43,8 @@ def open_recorded_run(path: str | os.PathLike[str], run_id: str | None) -> Event
     Raises:
         StoreNotFoundError, RunNotFoundError: There is no such store or run.
     """
-    from activegraph.store import get_run, most_recent_run_id, open_store, safe_url
+    from activegraph.store.runs import get_run, most_recent_run_id, open_store
+    from activegraph.store.url import safe_url
 
     url = store_url(path)
     chosen = most_recent_run_id(url) if run_id is None else get_run(url, run_id).run_id
