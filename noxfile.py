@@ -18,6 +18,9 @@ PYTHONS = ["3.11", "3.12", "3.13"]
 ROOT = Path(__file__).parent
 PACKAGES = sorted(path.name for path in (ROOT / "packages").iterdir() if (path / "pyproject.toml").is_file())
 SOURCES = [f"packages/{name}/src" for name in PACKAGES]
+TYPED = ["noxfile.py", "tests/support", "tests/docs", "tests/house", "tests/wheels"]
+"""What else has strict types."""
+
 OWN_SESSIONS = ["docs", "wheels", "examples"]
 """Folders of `tests/` that a session of the same name runs."""
 
@@ -98,9 +101,17 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Strict types of every package."""
-    sync(session, "--all-packages", "--all-extras", "--group=test", "--group=types")
-    session.run("mypy", *(session.posargs or SOURCES))
+    """Strict types of every package, and what type checkers make of a user's program."""
+    install_wheels(session, "test", "types")
+    if session.posargs:
+        session.run("mypy", *session.posargs)
+        return
+    session.run("mypy", *SOURCES, *TYPED)
+    imports = str(Path(session.create_tmp()) / "every_public_name.py")
+    session.run("python", "tests/types/write_imports.py", imports)
+    for program in ("tests/types/user_program.py", imports):
+        session.run("mypy", "--strict", "--config-file=", program)
+        session.run("pyright", program)
 
 
 @nox.session

@@ -111,6 +111,7 @@ if TYPE_CHECKING:
     from activegraph.store.runs import list_runs as list_runs
     from activegraph.store.runs import most_recent_run_id as most_recent_run_id
     from activegraph.store.runs import open_store as open_store
+    from activegraph.store.sqlite import SQLiteEventStore as SQLiteEventStore
     from activegraph.store.url import StoreURL as StoreURL
     from activegraph.store.url import parse_store_url as parse_store_url
     from activegraph.store.url import parse_url as parse_url
