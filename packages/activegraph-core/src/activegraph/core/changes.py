@@ -14,13 +14,17 @@ from msgspec import Struct
 
 from activegraph.core.codec import encode_plain
 from activegraph.errors import InvalidArgumentType
+from activegraph.errors.base import shown
 
 __all__ = [
     "Stamp",
+    "encoded_evidence",
+    "encoded_remark",
     "object_created",
     "patch_payload",
     "provenance",
     "relation_created",
+    "require_fields",
     "require_text",
     "without_provenance",
 ]
@@ -114,16 +118,29 @@ def patch_payload(
 
 
 def require_text(name: str, value: object) -> str:
-    """`value` if it is non-empty text, else `InvalidArgumentType` that names the argument."""
+    """`value` as a plain `str` if it is non-empty text, else `InvalidArgumentType` that names the argument."""
     if isinstance(value, str) and value:
-        return value
+        return value if type(value) is str else str.__str__(value)
     raise InvalidArgumentType(
-        f"`{name}` must be non-empty text, not {value!r}",
-        what_failed=f"A graph change with `{name}={value!r}`. Nothing was changed.",
+        f"`{name}` must be non-empty text, not {shown(value)}",
+        what_failed=f"A graph change with `{name}={shown(value)}`. Nothing was changed.",
         why="Types and ids name things in the log; an empty or non-text name could not be looked up.",
         how_to_fix=f"Pass a non-empty string as `{name}`.",
         context={"argument": name, "type": type(value).__name__},
     )
+
+
+def encoded_remark(name: str, value: object, path: str, *, optional: bool = False) -> bytes:
+    """A rationale or reason, which is text of any length (or None where it is optional), as canonical text."""
+    if not isinstance(value, str) and not (optional and value is None):
+        raise InvalidArgumentType(
+            f"`{name}` must be text, not {type(value).__name__}",
+            what_failed=f"A graph change with `{name}={shown(value)}`. Nothing was changed.",
+            why="It is read by people, in the log and in the trace.",
+            how_to_fix=f"Pass a string as `{name}`, for example `str(...)` of the value.",
+            context={"argument": name, "type": type(value).__name__},
+        )
+    return encode_plain(value, path, 2)
 
 
 def require_fields(name: str, value: object) -> dict[str, Any]:
@@ -143,15 +160,19 @@ def encoded_evidence(evidence: Sequence[str] | None) -> bytes:
     """Evidence as canonical text; a bare string would be taken apart into letters, so it is refused."""
     if evidence is None:
         return b"[]"
-    if isinstance(evidence, (str, bytes)) or not all(isinstance(item, str) for item in evidence):
+    if (
+        isinstance(evidence, (str, bytes))
+        or not isinstance(evidence, Sequence)
+        or not all(isinstance(item, str) for item in evidence)
+    ):
         raise InvalidArgumentType(
             "`evidence` must be a list of strings",
-            what_failed=f"A graph change with `evidence={evidence!r}`. Nothing was changed.",
+            what_failed=f"A graph change with `evidence={shown(evidence)}`. Nothing was changed.",
             why="Evidence is a list of references; each is kept as one string.",
             how_to_fix='Pass a list, for example `evidence=["line 12 of app.log"]`.',
             context={"argument": "evidence", "type": type(evidence).__name__},
         )
-    return encode_plain(list(evidence))
+    return encode_plain(list(evidence), "patch.evidence", 3)
 
 
 def without_provenance(fields: dict[str, Any]) -> dict[str, Any]:

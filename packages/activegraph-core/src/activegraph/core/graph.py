@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from activegraph.core.changes import Stamp
+from activegraph.core.attaching import attach_store
+from activegraph.core.changes import Stamp, require_text
 from activegraph.core.clock import Clock
-from activegraph.core.codec import check_header, encode_payload_bytes
+from activegraph.core.codec import check_header
 from activegraph.core.elements import Object, Relation, object_handle, relation_handle
-from activegraph.core.event import Event, make_event
+from activegraph.core.event import Event, detached
 from activegraph.core.ids import IDGen
 from activegraph.core.log import EventSequence, RunLog
 from activegraph.core.neighborhood import neighborhood
 from activegraph.core.patch import Patch, patch_handle
 from activegraph.core.projection import Projection
-from activegraph.core.recorder import Listener, Recorder
+from activegraph.core.recorder import Listener, Recorder, check_projects
 from activegraph.core.state import RelationState
 from activegraph.core.where import compile_where, evaluate_where
 from activegraph.core.writer import GraphWriter
-from activegraph.errors import IncompatibleRuntimeState, InvalidArgumentType
+from activegraph.errors import InvalidArgumentType
 
 if TYPE_CHECKING:
     from activegraph.store.base import EventStore
@@ -39,7 +40,7 @@ class Graph:
 
     def __init__(self, ids: IDGen | None = None, clock: Clock | None = None, run_id: str | None = None) -> None:
         self.ids = IDGen() if ids is None else ids
-        self.clock = Clock() if clock is None else clock
+        self.clock = Clock() if clock is None else _checked_clock(clock)
         self.run_id = self.ids.run() if run_id is None else check_header("run_id", run_id)
         self._projection = Projection()
         self._log = RunLog()
@@ -79,7 +80,7 @@ class Graph:
     ) -> Object:
         """Create an object (`object.created`) and return it as projected."""
         stamp = self._stamp("add_object", actor, caused_by, frame_id, llm_request_event_id, tool_request_event_ids)
-        return object_handle(self._writer.add_object(self._recorder.record_from_host, stamp, type, data, evidence))
+        return object_handle(self._writer.add_object(self._take, stamp, type, data, evidence))
 
     def add_relation(
         self,
@@ -96,9 +97,7 @@ class Graph:
     ) -> Relation:
         """Create a relation (`relation.created`); its ends may be unknown ids."""
         stamp = self._stamp("add_relation", actor, caused_by, frame_id, llm_request_event_id, tool_request_event_ids)
-        return relation_handle(
-            self._writer.add_relation(self._recorder.record_from_host, stamp, source, target, type, data)
-        )
+        return relation_handle(self._writer.add_relation(self._take, stamp, source, target, type, data))
 
     def remove_object(
         self,
@@ -110,7 +109,7 @@ class Graph:
     ) -> None:
         """Remove an object and the relations that touch it; an unknown id does nothing."""
         stamp = self._stamp("remove_object", actor, caused_by, frame_id)
-        self._writer.remove_object(self._recorder.record_from_host, stamp, object_id)
+        self._writer.remove_object(self._take, stamp, object_id)
 
     def remove_relation(
         self,
@@ -122,7 +121,7 @@ class Graph:
     ) -> None:
         """Remove a relation; an unknown id does nothing."""
         stamp = self._stamp("remove_relation", actor, caused_by, frame_id)
-        self._writer.remove_relation(self._recorder.record_from_host, stamp, relation_id)
+        self._writer.remove_relation(self._take, stamp, relation_id)
 
     def patch_object(
         self,
@@ -143,7 +142,7 @@ class Graph:
             KeyError: There is no such object.
         """
         stamp = self._stamp("patch_object", actor, caused_by, frame_id, llm_request_event_id, tool_request_event_ids)
-        return self._writer.patch_object(self._recorder.record_from_host, stamp, target, updates, rationale, evidence)
+        return self._writer.patch_object(self._take, stamp, target, updates, rationale, evidence)
 
     def propose_patch(
         self,
@@ -162,15 +161,13 @@ class Graph:
         """Propose a change (`patch.proposed`) that `apply_patch` or `reject_patch` decides on."""
         stamp = self._stamp(
             "propose_patch",
-            proposed_by,
+            require_text("proposed_by", proposed_by),
             caused_by,
             frame_id,
             llm_request_event_id,
             tool_request_event_ids,
         )
-        return self._writer.propose_patch(
-            self._recorder.record_from_host, stamp, target, op, value, rationale, evidence
-        )
+        return self._writer.propose_patch(self._take, stamp, target, op, value, rationale, evidence)
 
     def apply_patch(
         self,
@@ -187,7 +184,7 @@ class Graph:
             InvalidPatchLifecycleState: It was decided already.
         """
         stamp = self._stamp("apply_patch", approved_by, caused_by, frame_id)
-        return self._writer.apply_patch(self._recorder.record_from_host, stamp, patch_id)
+        return self._writer.apply_patch(self._take, stamp, patch_id)
 
     def reject_patch(
         self,
@@ -200,7 +197,7 @@ class Graph:
     ) -> Event:
         """Reject a proposal for good (`patch.rejected`)."""
         stamp = self._stamp("reject_patch", actor, caused_by, frame_id)
-        return self._writer.reject_patch(self._recorder.record_from_host, stamp, patch_id, reason)
+        return self._writer.reject_patch(self._take, stamp, patch_id, reason)
 
     def emit(self, event: Event) -> Event:
         """Take in an event that the host built; the one entry point of all changes.
@@ -219,21 +216,12 @@ class Graph:
                 context={"type": type(event).__name__},
             )
         self._recorder.check_writable("emit")
-        for name in ("id", "type", "actor", "frame_id", "caused_by", "timestamp"):
-            check_header(name, getattr(event, name))
-        taken = make_event(
-            event.id,
-            event.type,
-            encode_payload_bytes(event.payload),
-            event.actor,
-            event.frame_id,
-            event.caused_by,
-            event.timestamp,
-            canonical=True,
-        )
+        taken = detached(event)
+        check_projects(taken)
         self._recorder.check_new_id(taken.id)
-        self._recorder.record_from_host(taken)
+        # Before anybody hears of the event: a listener may emit, and then draws ids.
         self.ids.reseed_from_events((taken,))
+        self._recorder.record_from_host(taken)
         return taken
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -284,8 +272,8 @@ class Graph:
         states = (self._projection.objects if type is None else self._projection.objects_of_type(type)).values()
         if not where:
             return [object_handle(state) for state in states]
-        condition = compile_where(where, declared=False)
-        return [object_handle(state) for state in states if condition.matches_object(object_handle(state))]
+        holds = compile_where(where, declared=False).matches_state
+        return [object_handle(state) for state in states if holds(state)]
 
     def query(self, object_type: str | None = None, where: dict[str, Any] | None = None) -> list[Object]:
         """The same as `objects`, older spelling."""
@@ -334,6 +322,11 @@ class Graph:
         """Whether there is an object of this type."""
         return bool(self._projection.objects_of_type(type))
 
+    def _take(self, event: Event) -> None:
+        if event.frame_id is not None:
+            self.ids.saw_frame_id(event.frame_id)
+        self._recorder.record_from_host(event)
+
     def _stamp(
         self,
         operation: str,
@@ -348,9 +341,21 @@ class Graph:
             check_header("actor", actor),
             check_header("caused_by", caused_by),
             check_header("frame_id", frame_id),
-            llm_request_event_id,
-            tuple(tool_request_event_ids or ()),
+            check_header("llm_request_event_id", llm_request_event_id),
+            tuple(check_header("tool_request_event_ids", id) for id in tool_request_event_ids or ()),
         )
+
+
+def _checked_clock(clock: Clock) -> Clock:
+    if callable(getattr(clock, "now", None)):
+        return clock
+    raise InvalidArgumentType(
+        f"`clock` of type {type(clock).__name__} has no `now()`",
+        what_failed=f"`Graph(clock=...)` with a {type(clock).__name__}.",
+        why="The clock is read once per event, by `now() -> str`.",
+        how_to_fix="Pass `Clock()`, `FrozenClock()`, `TickingClock()` or an object with a `now() -> str`.",
+        context={"argument": "clock", "type": type(clock).__name__},
+    )
 
 
 def find_relations(
@@ -371,39 +376,3 @@ def find_relations(
         for state in candidates.values()
         if (target is None or state.target == target) and (type is None or state.type == type)
     ]
-
-
-def attach_store(log: RunLog, recorder: Recorder, store: EventStore) -> None:
-    """Attach `store` to a log, writing what the log holds into an empty one."""
-    if log.store is store:
-        return
-    if log.store is not None:
-        raise IncompatibleRuntimeState(
-            f"run {recorder.run_id!r} is attached to another store already",
-            what_failed=f"Attaching a second store to the graph of run {recorder.run_id!r}.",
-            why="A run has one log; two stores would each hold a part of it.",
-            how_to_fix="Use `activegraph migrate` (or `save_state` on a graph without a store) to copy a run.",
-            context={"run_id": recorder.run_id},
-        )
-    if store.run_id != recorder.run_id or store.count() > 0:
-        raise IncompatibleRuntimeState(
-            f"the store of run {store.run_id!r} does not fit the graph of run {recorder.run_id!r}",
-            what_failed=f"Attaching a store that holds {store.count()} events of run {store.run_id!r}.",
-            why="A graph is the projection of its log, so a log with other events cannot be put under it.",
-            how_to_fix=f"Load the stored run with `Runtime.load(url, run_id={store.run_id!r})`, or attach an empty store of this run.",
-            context={"run_id": recorder.run_id, "store_run_id": store.run_id},
-        )
-    backlog = list(log.read())
-    if backlog:
-        append_backlog(store, backlog)
-    log.attach(store)
-
-
-def append_backlog(store: EventStore, backlog: list[Event]) -> None:
-    """Write a whole log into an empty store, in one transaction where the store can."""
-    append_many: Callable[..., int] | None = getattr(store, "append_many", None)
-    if append_many is not None:
-        append_many(backlog, expected_count=0, sync=True)
-        return
-    for event in backlog:
-        store.append(event)

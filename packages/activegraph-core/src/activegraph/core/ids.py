@@ -97,9 +97,10 @@ class IDGen:
             self.saw_stop_id(event.id)
             if event.frame_id is not None:
                 self.saw_frame_id(event.frame_id)
-            self._saw_payload(event)
+            self.saw_payload(event)
 
-    def _saw_payload(self, event: Event) -> None:
+    def saw_payload(self, event: Event) -> None:
+        """Move the sequences past the ids that the payload of a graph event introduces."""
         created = _ID_PLACES.get(event.type)
         if created is None:
             return

@@ -183,7 +183,7 @@ class RunLog:
         if start >= first_held:
             yield from list(islice(self.window, start - first_held, max(0, last - first_held + 1)))
         elif self.store is None:
-            for kept in islice(self._kept, start - 1, last):
+            for kept in self._kept[start - 1 : last]:
                 yield kept.event()
         elif (iter_range := getattr(self.store, "iter_range", None)) is not None:
             yield from iter_range(start, last)

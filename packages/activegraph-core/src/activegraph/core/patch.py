@@ -76,9 +76,22 @@ class Patch:
 def _fields(handle: Patch) -> dict[str, Any]:
     fields: dict[str, Any] | None = handle.__dict__.get("_fields")
     if fields is None:
-        fields = freeze(decode_canonical(handle.__dict__["_state"].raw))["patch"]
+        # An event that a host built may leave out what the projection does not read.
+        recorded = decode_canonical(handle.__dict__["_state"].raw)["patch"]
+        fields = freeze({**_defaults(), **recorded})
         handle.__dict__["_fields"] = fields
     return fields
+
+
+def _defaults() -> dict[str, Any]:
+    return {
+        "value": {},
+        "expected_version": 0,
+        "proposed_by": None,
+        "rationale": None,
+        "evidence": [],
+        "provenance": {},
+    }
 
 
 def patch_handle(state: PatchState) -> Patch:
@@ -89,15 +102,24 @@ def patch_handle(state: PatchState) -> Patch:
 
 
 def diff_of(op: str, current: dict[str, Any], value: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """`{field: {"old", "new"}}` for each top-level key that the patch changes.
-
-    Compared by canonical bytes, since Python holds `1`, `1.0` and `True` for equal.
-    """
+    """`{field: {"old", "new"}}` for each top-level key that the patch changes."""
+    if op not in PATCH_OPERATIONS:
+        return {}  # recorded elsewhere; the projection leaves the data as it is
     changed = {
         key: {"old": current.get(key), "new": new}
         for key, new in value.items()
-        if key not in current or encode_plain(current[key]) != encode_plain(new)
+        if key not in current or not _is_same(current[key], new)
     }
     if op == "replace":
         changed.update({key: {"old": old, "new": None} for key, old in current.items() if key not in value})
     return changed
+
+
+def _is_same(old: Any, new: Any) -> bool:
+    """Whether two values are written alike; Python holds `1`, `1.0` and `True` for equal."""
+    kind = type(new)
+    if type(old) is not kind:
+        return False
+    if kind is str or kind is int or kind is bool:
+        return bool(old == new)
+    return encode_plain(old) == encode_plain(new)

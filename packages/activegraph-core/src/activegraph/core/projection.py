@@ -308,5 +308,6 @@ class Projection:
 
 
 def _require_object(raw: bytes, path: str) -> None:
-    if not raw.startswith(b"{"):
+    # A tag looks like an object and may stand for bytes, a number or text.
+    if not raw.startswith(b"{") or (raw.startswith(b'{"$ag.') and not isinstance(decode_canonical(raw), dict)):
         raise MalformedGraphEvent(f"`{path}` must be an object")

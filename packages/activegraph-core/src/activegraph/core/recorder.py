@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from threading import get_ident
 from typing import Protocol
 
@@ -67,6 +68,10 @@ class Recorder:
         self._listeners: list[Listener] = []
         self._failed_listeners: set[int] = set()
         self._unheard: deque[Event] = deque()
+        self._indexed_step: list[Event] = self.step
+        self._step_ids: set[str] = set()
+        self._indexed = 0
+        """How many events of the step the set of their ids covers; it is filled when somebody asks."""
         self._notifying = False
 
     def record(self, event: Event) -> None:
@@ -79,19 +84,13 @@ class Recorder:
             log_emitted(event, self.run_id)
 
     def record_from_host(self, event: Event) -> None:
-        """Take in a change from outside: durable and visible when this returns.
+        """Take in a change from outside, of which is known that it projects: durable and visible when this returns.
 
         Inside a transaction it joins the open step instead.
-
-        Raises:
-            InvalidArgumentType: A graph event whose payload the projection cannot read.
         """
         if self.transactions:
-            with _refusing_malformed(event):
-                self.record(event)
+            self.record(event)
             return
-        if event.type in _GRAPH_TYPES:
-            check_projects(event)
         self.log_commit([event], self.host_sync)
         self.projection.apply(event.type, raw_payload(event))
         if self.observer is not None:
@@ -189,7 +188,7 @@ class Recorder:
 
     def check_new_id(self, event_id: str) -> None:
         """Raise `DuplicateEventError` if the run, or its open step, holds this id."""
-        if any(event.id == event_id for event in self.step) or self.log.contains(event_id):
+        if self._is_in_step(event_id) or self.log.contains(event_id):
             raise DuplicateEventError(
                 f"event {event_id!r} exists already in run {self.run_id!r}",
                 what_failed=f"Emitting an event with the id {event_id!r}. Nothing was changed.",
@@ -197,6 +196,14 @@ class Recorder:
                 how_to_fix="Leave the id to the graph (`graph.ids.event()`), or choose one that the run does not hold.",
                 context={"event_id": event_id, "run_id": self.run_id},
             )
+
+    def _is_in_step(self, event_id: str) -> bool:
+        if self._indexed_step is not self.step:
+            self._indexed_step, self._step_ids, self._indexed = self.step, set(), 0
+        if self._indexed < len(self.step):
+            self._step_ids.update(event.id for event in islice(self.step, self._indexed, None))
+            self._indexed = len(self.step)
+        return event_id in self._step_ids
 
     def add_listener(self, listener: Listener) -> None:
         """Call `listener` with every live event, after its commit."""
@@ -207,6 +214,7 @@ class Recorder:
         if listener not in self._listeners:
             return False
         self._listeners.remove(listener)
+        self._failed_listeners.discard(id(listener))
         return True
 
     def _tell_listeners(self, events: Sequence[Event]) -> None:
@@ -261,22 +269,28 @@ _GRAPH_TYPES = frozenset(
 
 def check_projects(event: Event) -> None:
     """Refuse a graph event that the projection could not apply, before it reaches the log."""
-    with _refusing_malformed(event):
-        Projection().apply(event.type, raw_payload(event))
+    check_graph_payload(event.type, raw_payload(event), event.id)
 
 
-@contextmanager
-def _refusing_malformed(event: Event) -> Iterator[None]:
+def check_graph_payload(type: str, payload: bytes, event_id: str | None = None) -> None:
+    """Refuse the payload of a graph event that the projection could not apply.
+
+    Raises:
+        InvalidArgumentType: It lacks what the projection reads.
+    """
+    if type not in _GRAPH_TYPES:
+        return
     try:
-        yield
+        Projection().apply(type, payload)
     except MalformedGraphEvent as error:
+        named = "an event" if event_id is None else f"event {event_id!r}"
         raise InvalidArgumentType(
-            f"event {event.id!r} of type {event.type!r} lacks what the graph reads: {error}",
-            what_failed=f"Emitting a hand-built {event.type!r} event. Nothing was changed.",
+            f"{named} of type {type!r} lacks what the graph reads: {error}",
+            what_failed=f"Emitting a hand-built {type!r} event. Nothing was changed.",
             why="The graph is a function of the log, so an event that changes it has to say how.",
             how_to_fix="Use the graph's own calls (`add_object`, `add_relation`, `patch_object`, `remove_object` ...), "
             "or give the payload the fields that they write.",
-            context={"event_id": event.id, "type": event.type},
+            context={"event_id": event_id, "type": type},
         ) from error
 
 

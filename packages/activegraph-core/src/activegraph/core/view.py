@@ -11,7 +11,7 @@ from typing import Any
 
 from activegraph.core.elements import Object, Relation
 from activegraph.core.event import Event
-from activegraph.core.where import evaluate_where
+from activegraph.core.where import compile_where
 
 __all__ = ["View"]
 
@@ -59,7 +59,8 @@ class View:
         if type is not None:
             found = [o for o in found if o.type == type]
         if where:
-            found = [o for o in found if evaluate_where(where, o)]
+            holds = compile_where(where, declared=False).matches
+            found = [o for o in found if holds(o)]
         return list(found)
 
     def relations(

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any
 
+from activegraph.core.codec import decode_canonical
+from activegraph.core.elements import Object
 from activegraph.core.event import Event
+from activegraph.core.state import ObjectState
 from activegraph.errors import InternalEvaluatorError, InvalidRuntimeConfiguration, internal_bug_fields
+from activegraph.errors.base import shown
 
 __all__ = ["Where", "compile_where", "evaluate_where"]
 
 _EVENT_FIELDS = ("actor", "frame_id", "type", "id", "caused_by", "timestamp")
+_OBJECT_FIELDS = ("id", "type", "data", "version", "provenance")
 
 
-def _ordered(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], bool]:
+def _quietly(compare: Callable[[Any, Any], Any], *, otherwise: bool = False) -> Callable[[Any, Any], bool]:
+    """A comparison that is `otherwise` where the values cannot be compared: data is never an error."""
+
     def holds(actual: Any, expected: Any) -> bool:
-        if actual is None:
-            return False
         try:
             return bool(compare(actual, expected))
-        except TypeError:
-            return False
+        except Exception:  # the expected value may be of any class, and compare as it likes
+            return otherwise
 
     return holds
 
 
-def _is_in(actual: Any, container: Any) -> bool:
-    try:
-        return actual in container
-    except TypeError:
-        return False
+def _ordered(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], bool]:
+    return _quietly(lambda actual, expected: actual is not None and compare(actual, expected))
 
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -37,10 +40,10 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "<": _ordered(lambda a, b: a < b),
     ">=": _ordered(lambda a, b: a >= b),
     "<=": _ordered(lambda a, b: a <= b),
-    "==": lambda a, b: bool(a == b),
-    "!=": lambda a, b: bool(a != b),
-    "in": _is_in,
-    "not in": lambda a, b: not _is_in(a, b),
+    "==": _quietly(lambda a, b: a == b),
+    "!=": _quietly(lambda a, b: a != b, otherwise=True),
+    "in": _quietly(lambda a, b: a in b),
+    "not in": _quietly(lambda a, b: a not in b, otherwise=True),
 }
 
 
@@ -59,17 +62,22 @@ class Where:
         """Against an object: its data fields first, then `id`, `type`, `data`, `version`, `provenance`."""
         return all(holds(_from_object(root, path), expected) for path, holds, expected in self._tests)
 
+    def matches_state(self, state: ObjectState) -> bool:
+        """The same against an object of the projection, without making a handle."""
+        data = state.data()
+        return all(holds(_from_state(state, data, path), expected) for path, holds, expected in self._tests)
+
     def matches(self, root: Any) -> bool:
-        """Against any root: an event, an object, or a mapping."""
+        """Against any root: an event, an object, a mapping, or something with attributes."""
         if isinstance(root, Event):
             return self.matches_event(root)
-        if isinstance(root, Mapping):
-            return all(holds(_walk(root, path), expected) for path, holds, expected in self._tests)
-        return self.matches_object(root)
+        if isinstance(root, Object):
+            return self.matches_object(root)
+        return all(holds(_walk(root, path), expected) for path, holds, expected in self._tests)
 
 
 def compile_where(where: Mapping[str, Any], *, declared: bool = True) -> Where:
-    """Compile a condition.
+    """Compile a condition; nothing of `where` is kept by reference.
 
     Args:
         declared: Whether it stands in a declaration, where an unknown operator is the caller's mistake.
@@ -78,20 +86,32 @@ def compile_where(where: Mapping[str, Any], *, declared: bool = True) -> Where:
         InvalidRuntimeConfiguration: An unknown operator or a key that is no text, in a declaration.
         InternalEvaluatorError: The same in a read.
     """
+    if not isinstance(where, Mapping):
+        raise _refusal(f"{shown(where)} is no dict", declared)
     tests = []
     for key, value in where.items():
         if not isinstance(key, str):
-            raise _refusal(f"key {key!r} is no text", declared)
+            raise _refusal(f"key {shown(key)} is no text", declared)
         path = tuple(key.split("."))
         if not isinstance(value, dict):
-            tests.append((path, _OPERATORS["=="], value))
+            tests.append((path, _OPERATORS["=="], _own(value)))
             continue
         for operator, expected in value.items():
             holds = _OPERATORS.get(operator) if isinstance(operator, str) else None
             if holds is None:
-                raise _refusal(f"operator {operator!r} of {key!r} is unknown", declared)
-            tests.append((path, holds, expected))
+                raise _refusal(f"operator {shown(operator)} of {shown(key)} is unknown", declared)
+            tests.append((path, holds, _own(expected)))
     return Where(tuple(tests))
+
+
+def _own(value: Any) -> Any:
+    """A copy of a container; other values stay as they are, since they may be of any class."""
+    if not isinstance(value, (list, dict, set)):
+        return value
+    try:
+        return deepcopy(value)
+    except Exception:  # something inside refuses to be copied
+        return value
 
 
 def evaluate_where(where: Mapping[str, Any] | None, root: Any) -> bool:
@@ -103,22 +123,36 @@ def evaluate_where(where: Mapping[str, Any] | None, root: Any) -> bool:
     return not where or compile_where(where, declared=False).matches(root)
 
 
-def _from_event(event: Event, payload: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+def _from_event(event: Event, payload: Any, path: tuple[str, ...]) -> Any:
     first = path[0]
-    if first in payload:
+    if isinstance(payload, Mapping) and first in payload:
         return _walk(payload, path)
     if first == "event" and len(path) > 1:
-        return _walk(event, path[1:])
-    if first in _EVENT_FIELDS:
-        return _walk(event, path)
-    return None
+        return _field(event, path[1:], (*_EVENT_FIELDS, "payload"))
+    return _field(event, path, _EVENT_FIELDS)
 
 
 def _from_object(root: Any, path: tuple[str, ...]) -> Any:
-    data = getattr(root, "data", None)
+    data = root.data
     if isinstance(data, Mapping) and path[0] in data:
         return _walk(data, path)
-    return _walk(root, path)
+    return _field(root, path, _OBJECT_FIELDS)
+
+
+def _from_state(state: ObjectState, data: dict[str, Any], path: tuple[str, ...]) -> Any:
+    first = path[0]
+    if first in data:
+        return data[first] if len(path) == 1 else _walk(data, path)
+    if first == "data":
+        return _walk(data, path[1:])
+    if first == "provenance":
+        return _walk(decode_canonical(state.provenance), path[1:])
+    return _field(state, path, _OBJECT_FIELDS)
+
+
+def _field(root: Any, path: tuple[str, ...], names: tuple[str, ...]) -> Any:
+    """A path that begins at one of the documented fields; others are missing."""
+    return _walk(root, path) if path[0] in names else None
 
 
 def _walk(root: Any, path: tuple[str, ...]) -> Any:
@@ -127,7 +161,10 @@ def _walk(root: Any, path: tuple[str, ...]) -> Any:
         if isinstance(value, Mapping):
             value = value.get(part)
         else:
-            value = getattr(value, part, None)
+            try:
+                value = getattr(value, part, None)
+            except Exception:  # a property of a class that we do not know
+                return None
         if value is None:
             return None
     return value

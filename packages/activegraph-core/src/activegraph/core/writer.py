@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
-import msgspec
+from msgspec import Struct
 
 from activegraph.core.changes import (
     Stamp,
     encoded_evidence,
+    encoded_remark,
     object_created,
     patch_payload,
     provenance,
@@ -24,20 +26,38 @@ from activegraph.core.changes import (
     without_provenance,
 )
 from activegraph.core.clock import Clock
-from activegraph.core.codec import decode_canonical, encode_plain
+from activegraph.core.codec import MAX_BYTES, decode_canonical, encode_plain, oversized
 from activegraph.core.event import Event, make_event
 from activegraph.core.ids import IDGen
 from activegraph.core.patch import PATCH_OPERATIONS, Patch, diff_of, patch_handle
 from activegraph.core.projection import Projection
 from activegraph.core.state import ObjectState, PatchState, RelationState
 from activegraph.errors import InvalidPatchLifecycleState, InvalidPatchOperation
+from activegraph.errors.base import shown
 
 __all__ = ["GraphWriter"]
 
-_quote = msgspec.json.Encoder().encode
 _logger = logging.getLogger("activegraph.runtime")
 
 Take = Callable[[Event], None]
+
+_LARGE = MAX_BYTES - 1024 * 1024
+"""From this length of a user's values on, the whole payload is measured before an id is drawn."""
+
+_SOME_TIME = "2026-05-15T10:32:01Z"
+
+
+class _Draft(Struct, frozen=True, gc=False):
+    """A patch but for its id and time; bytes are canonical text."""
+
+    stamp: Stamp
+    target: str
+    op: str
+    value: bytes
+    expected_version: int
+    rationale: bytes
+    evidence: bytes
+    status: str
 
 
 class GraphWriter:
@@ -74,10 +94,14 @@ class GraphWriter:
         object_id: str | None = None,
     ) -> ObjectState:
         """Emit `object.created`; the id is the next one unless it was drawn before."""
-        require_text("type", type)
+        type = require_text("type", type)
         encoded_type = encode_plain(type, "object.type", 2)
         encoded = self._encode_fields("data", data, "object.data", stamp)
         references = encoded_evidence(evidence)
+        if len(encoded) + len(references) > _LARGE:
+            about = self._provenance(stamp, _SOME_TIME, references)
+            draft = object_created(encode_plain(copy(self.ids).object(type)), encoded_type, encoded, about)
+            _require_fits(draft, data, "object.data")
         id = self.ids.object(type) if object_id is None else object_id
         now = self.clock.now()
         payload = object_created(encode_plain(id), encoded_type, encoded, self._provenance(stamp, now, references))
@@ -88,14 +112,19 @@ class GraphWriter:
         self, take: Take, stamp: Stamp, source: str, target: str, type: str, data: dict[str, Any] | None
     ) -> RelationState:
         """Emit `relation.created`."""
-        for name, value in (("source", source), ("target", target), ("type", type)):
-            require_text(name, value)
-        ends = encode_plain(source, "source", 1), encode_plain(target, "target", 1)
-        encoded_type = encode_plain(type, "relation.type", 2)
+        ends = (
+            encode_plain(require_text("source", source), "source"),
+            encode_plain(require_text("target", target), "target"),
+        )
+        encoded_type = encode_plain(require_text("type", type), "relation.type", 2)
         encoded = self._encode_fields("data", {} if data is None else data, "relation.data", stamp)
+        if len(encoded) > _LARGE:
+            about = self._provenance(stamp, _SOME_TIME, b"[]")
+            draft = relation_created(encode_plain(copy(self.ids).relation()), *ends, encoded_type, encoded, about)
+            _require_fits(draft, data, "relation.data")
         id = self.ids.relation()
         now = self.clock.now()
-        payload = relation_created(_quote(id), *ends, encoded_type, encoded, self._provenance(stamp, now, b"[]"))
+        payload = relation_created(encode_plain(id), *ends, encoded_type, encoded, self._provenance(stamp, now, b"[]"))
         take(self.event("relation.created", payload, stamp, now))
         return self.projection.relations[id]
 
@@ -123,10 +152,12 @@ class GraphWriter:
         if state is None:
             raise KeyError(f"unknown object: {target}")
         value = self._encode_fields("updates", updates, "patch.value", stamp)
-        diff = self._diff("update", state, value)
-        id, now, patch = self._patch(stamp, target, "update", value, stamp.actor, rationale, evidence, status="applied")
-        payload = b'{"patch":%b,"target":%b,"diff":%b}' % (patch, encode_plain(target), diff)
-        take(self.event("patch.applied", payload, stamp, now))
+        draft = self._draft(stamp, state.id, "update", value, rationale, evidence, status="applied")
+        tail = b',"target":%b,"diff":%b}' % (encode_plain(state.id), self._diff("update", state, value))
+        if len(value) + len(tail) > _LARGE:
+            _require_fits(self._patch(draft, copy(self.ids).patch(), _SOME_TIME) + tail, updates, "patch.value")
+        id, now = self.ids.patch(), self.clock.now()
+        take(self.event("patch.applied", b'{"patch":%b%b' % (self._patch(draft, id, now), tail), stamp, now))
         return patch_handle(self.projection.patches[id])
 
     def propose_patch(
@@ -140,20 +171,17 @@ class GraphWriter:
         evidence: Sequence[str] | None = None,
     ) -> Patch:
         """Emit `patch.proposed`; the target need not exist."""
-        require_text("target", target)
+        target = require_text("target", target)
         if op not in PATCH_OPERATIONS:
-            raise InvalidPatchOperation(
-                f"patch operation {op!r} is not one of {', '.join(PATCH_OPERATIONS)}",
-                what_failed=f"Proposing a patch of {target!r} with op={op!r}. Nothing was changed.",
-                why="A patch changes an object's data; creation and removal have events of their own.",
-                how_to_fix="Use op='update' to merge fields or op='replace' to replace all of them.",
-                context={"op": op, "allowed": list(PATCH_OPERATIONS)},
-            )
+            raise _no_such_operation(target, op)
         prefix = next((p for p in ("object:", "relation:") if target.startswith(p)), "")
-        target = target.removeprefix(prefix)
+        target = require_text("target", target.removeprefix(prefix))
         encoded = self._encode_fields("value", value, "patch.value", stamp)
-        id, now, patch = self._patch(stamp, target, op, encoded, stamp.actor, rationale, evidence, status="proposed")
-        take(self.event("patch.proposed", b'{"patch":%b}' % patch, stamp, now))
+        draft = self._draft(stamp, target, str.__str__(op), encoded, rationale, evidence, status="proposed")
+        if len(encoded) > _LARGE:
+            _require_fits(self._patch(draft, copy(self.ids).patch(), _SOME_TIME), value, "patch.value")
+        id, now = self.ids.patch(), self.clock.now()
+        take(self.event("patch.proposed", b'{"patch":%b}' % self._patch(draft, id, now), stamp, now))
         return patch_handle(self.projection.patches[id])
 
     def apply_patch(self, take: Take, stamp: Stamp, patch_id: str) -> Event:
@@ -161,34 +189,33 @@ class GraphWriter:
         proposed = self._proposed(patch_id)
         target = self.projection.objects.get(proposed.target)
         if target is None:
-            return self._reject(take, stamp, proposed, f"target not found: {proposed.target}")
+            return self._reject(take, stamp, proposed, encode_plain(f"target not found: {proposed.target}"))
         if target.version != proposed.expected_version:
             reason = f"version mismatch: expected {proposed.expected_version}, got {target.version}"
-            return self._reject(take, stamp, proposed, reason)
-        fields = msgspec.json.decode(proposed.raw, type=dict[str, msgspec.Raw])["patch"]
-        parts = msgspec.json.decode(fields, type=dict[str, msgspec.Raw])
-        value = bytes(parts["value"])
-        parts["status"] = msgspec.Raw(b'"applied"')
+            return self._reject(take, stamp, proposed, encode_plain(reason))
+        fields = patch_handle(proposed).to_dict()
+        fields["status"] = "applied"
         payload = b'{"patch":%b,"target":%b,"diff":%b,"approved_by":%b}' % (
-            _quote(parts),
+            encode_plain(fields, "patch", 2),
             encode_plain(proposed.target),
-            self._diff(proposed.op, target, value),
+            self._diff(proposed.op, target, encode_plain(fields["value"])),
             encode_plain(stamp.actor),
         )
+        _require_fits(payload, fields["value"], "patch.value")
         event = self.event("patch.applied", payload, stamp)
         take(event)
         return event
 
     def reject_patch(self, take: Take, stamp: Stamp, patch_id: str, reason: str) -> Event:
         """Emit `patch.rejected`."""
-        return self._reject(take, stamp, self._proposed(patch_id), reason)
+        return self._reject(take, stamp, self._proposed(patch_id), encoded_remark("reason", reason, "reason"))
 
-    def _reject(self, take: Take, stamp: Stamp, patch: PatchState, reason: str) -> Event:
+    def _reject(self, take: Take, stamp: Stamp, patch: PatchState, reason: bytes) -> Event:
         target = self.projection.objects.get(patch.target)
         payload = b'{"patch_id":%b,"target":%b,"reason":%b,"current_version":%d}' % (
             encode_plain(patch.id),
             encode_plain(patch.target),
-            encode_plain(reason, "reason", 1),
+            reason,
             0 if target is None else target.version,
         )
         event = self.event("patch.rejected", payload, stamp)
@@ -203,52 +230,74 @@ class GraphWriter:
             raise InvalidPatchLifecycleState(patch_id=patch_id, current_status=patch.status)
         return patch
 
-    def _patch(
+    def _draft(
         self,
         stamp: Stamp,
         target: str,
         op: str,
         value: bytes,
-        proposed_by: str | None,
         rationale: str | None,
         evidence: Sequence[str] | None,
         *,
         status: str,
-    ) -> tuple[str, str, bytes]:
+    ) -> _Draft:
         known = self.projection.objects.get(target)
-        references = encoded_evidence(evidence)
-        why = encode_plain(rationale, "patch.rationale", 2)
-        id = self.ids.patch()
-        now = self.clock.now()
-        patch = patch_payload(
-            id=id,
-            target=encode_plain(target),
-            op=op,
-            value=value,
-            expected_version=0 if known is None else known.version,
-            proposed_by=encode_plain(proposed_by),
-            rationale=why,
-            evidence=references,
-            status=status,
-            provenance=self._provenance(stamp, now, references),
+        return _Draft(
+            stamp,
+            target,
+            op,
+            value,
+            0 if known is None else known.version,
+            encoded_remark("rationale", rationale, "patch.rationale", optional=True),
+            encoded_evidence(evidence),
+            status,
         )
-        return id, now, patch
+
+    def _patch(self, draft: _Draft, id: str, now: str) -> bytes:
+        return patch_payload(
+            id=id,
+            target=encode_plain(draft.target),
+            op=draft.op,
+            value=draft.value,
+            expected_version=draft.expected_version,
+            proposed_by=encode_plain(draft.stamp.actor),
+            rationale=draft.rationale,
+            evidence=draft.evidence,
+            status=draft.status,
+            provenance=self._provenance(draft.stamp, now, draft.evidence),
+        )
 
     def _diff(self, op: str, state: ObjectState, value: bytes) -> bytes:
-        return encode_plain(diff_of(op, state.data(), decode_canonical(value)))
+        return encode_plain(diff_of(op, state.data(), decode_canonical(value)), "diff", 2)
 
     def _encode_fields(self, name: str, fields: dict[str, Any], path: str, stamp: Stamp) -> bytes:
         require_fields(name, fields)
-        if "provenance" in fields:
-            fields = without_provenance(fields)
-            if stamp.actor not in self._dropped_provenance_of:
-                self._dropped_provenance_of.add(stamp.actor)
-                _logger.warning(
-                    "provenance in %s is dropped: the graph writes it",
-                    name,
-                    extra={"run_id": self.run_id, "behavior": stamp.actor},
-                )
-        return encode_plain(fields, path, 3)
+        if "provenance" not in fields:
+            return encode_plain(fields, path, 3)
+        encoded = encode_plain(without_provenance(fields), path, 3)
+        if stamp.actor not in self._dropped_provenance_of:
+            self._dropped_provenance_of.add(stamp.actor)
+            _logger.warning(
+                "provenance in %s is dropped: the graph writes it",
+                name,
+                extra={"run_id": self.run_id, "behavior": stamp.actor},
+            )
+        return encoded
 
     def _provenance(self, stamp: Stamp, now: str, evidence: bytes) -> bytes:
         return provenance(stamp, timestamp=now, run_id=self.run_id, evidence=evidence, created_by=stamp.actor)
+
+
+def _require_fits(payload: bytes, value: Any, path: str) -> None:
+    if len(payload) > MAX_BYTES:
+        raise oversized(value, path)
+
+
+def _no_such_operation(target: str, op: object) -> InvalidPatchOperation:
+    return InvalidPatchOperation(
+        f"patch operation {shown(op)} is not one of {', '.join(PATCH_OPERATIONS)}",
+        what_failed=f"Proposing a patch of {target!r} with op={shown(op)}. Nothing was changed.",
+        why="A patch changes an object's data; creation and removal have events of their own.",
+        how_to_fix="Use op='update' to merge fields or op='replace' to replace all of them.",
+        context={"op": op, "allowed": list(PATCH_OPERATIONS)},
+    )

@@ -94,6 +94,21 @@ def _restored(cls: type[ActiveGraphError], args: tuple[Any, ...]) -> ActiveGraph
     return error
 
 
+def shown(value: object, limit: int = 80) -> str:
+    """`repr(value)` for a message: one line, cut at `limit`, whatever the value's own `repr` does."""
+    try:
+        text = repr(value)
+    except Exception as error:  # a value of any class, and integers have a limit of digits
+        text = f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
+    text = _one_line(text).encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def _one_line(text: str) -> str:
+    lines = text.splitlines()
+    return text if len(lines) < 2 else " ".join(line.strip() for line in lines)
+
+
 def _indented(body: str) -> str:
     return "\n".join(f"  {line}" if line else "" for line in body.split("\n"))
 

@@ -11,7 +11,7 @@ from activegraph.core.codec import check_header, encode_payload_bytes
 from activegraph.core.elements import Object, Relation, object_handle, relation_handle
 from activegraph.core.event import Event
 from activegraph.core.patch import Patch
-from activegraph.core.recorder import check_projects
+from activegraph.core.recorder import check_graph_payload
 from activegraph.core.view import View
 from activegraph.errors import InvalidArgumentType, RuntimeContextRequiredError
 from activegraph.runtime.approvals import propose_object
@@ -81,7 +81,7 @@ class BehaviorGraph:
             InvalidArgumentType: A type of a family that only the runtime writes.
         """
         step = self._step("graph.emit")
-        check_header("type", require_text("event_type", event_type))
+        event_type = check_header("type", require_text("event_type", event_type))
         if event_type.startswith(INTERNAL_FAMILIES):
             raise InvalidArgumentType(
                 f"a behavior cannot emit {event_type!r}",
@@ -90,8 +90,10 @@ class BehaviorGraph:
                 how_to_fix="Choose a type of your own, for example 'order.checked'.",
                 context={"type": event_type, "behavior": step.name},
             )
-        event = step.writer.event(event_type, encode_payload_bytes(require_fields("payload", payload)), step.stamp)
-        check_projects(event)
+        encoded = encode_payload_bytes(require_fields("payload", payload))
+        check_graph_payload(event_type, encoded)
+        event = step.writer.event(event_type, encoded, step.stamp)
+        step.writer.ids.saw_payload(event)
         step.take(event)
         step.events_emitted += 1
         return event

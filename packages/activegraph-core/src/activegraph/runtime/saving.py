@@ -6,7 +6,8 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from activegraph.core.graph import Graph, attach_store
+from activegraph.core.attaching import attach_store
+from activegraph.core.graph import Graph
 from activegraph.errors import InvalidRuntimeConfiguration
 
 if TYPE_CHECKING:
