@@ -15,7 +15,7 @@ from activegraph.cli.global_options import GLOBAL_OPTIONS
 if TYPE_CHECKING:
     from cyclopts import App, CycloptsError
 
-__all__ = ["COMMANDS", "PROGRAM", "Command", "Call", "command_named", "make_app", "parse"]
+__all__ = ["COMMANDS", "GROUPS", "PROGRAM", "Call", "Command", "command_named", "make_app", "parse"]
 
 PROGRAM = "activegraph"
 
@@ -42,7 +42,10 @@ COMMANDS = {
 }
 """In the order of the help page; a command of two words is one of a group."""
 
-_GROUPS = {"pack": "Packs: list them, begin one."}
+GROUPS = {"pack": "Packs: list them, begin one."}
+
+
+_GLOBAL_NAMES = [name for names, _ in GLOBAL_OPTIONS for name in names.replace(",", "").split() if name[0] == "-"]
 
 
 class Call(NamedTuple):
@@ -65,20 +68,81 @@ def command_named(tokens: list[str]) -> str:
     first = tokens[0]
     if first in COMMANDS:
         return first
-    if first not in _GROUPS:
+    if first not in GROUPS:
         if first.startswith("-"):
-            names = [name for names, _ in GLOBAL_OPTIONS for name in names.split(" ")[0::1]]
-            raise UsageError(f"unknown option '{first}'.{did_you_mean(first, _plain(names))}")
-        known = [name for name in COMMANDS if " " not in name] + list(_GROUPS)
+            raise UsageError(f"unknown option '{first}'.{did_you_mean(first, _GLOBAL_NAMES)}")
+        known = [name for name in COMMANDS if " " not in name] + list(GROUPS)
         raise UsageError(f"unknown command '{first}'.{did_you_mean(first, known)}")
     if len(tokens) < 2 or tokens[1].startswith("-"):
         return first
     full = f"{first} {tokens[1]}"
     if full not in COMMANDS:
-        known = [name.split(" ")[1] for name in COMMANDS if name.startswith(f"{first} ")]
-        raise UsageError(f"unknown command '{full}'.{did_you_mean(tokens[1], known)}", first)
+        known = [name for name in COMMANDS if name.startswith(f"{first} ")]
+        raise UsageError(f"unknown command '{full}'.{did_you_mean(full, known)}", first)
     return full
 
 
-def _plain(names: list[str]) -> list[str]:
-    return [name.strip(",") for name in names if name.startswith("-")]
+def make_app() -> App:
+    """The parser of all commands; their modules are imported when they are looked at."""
+    from cyclopts import App
+
+    app = App(name=PROGRAM, help_flags=(), version_flags=())
+    groups = {name: App(name=name, help=text, help_flags=(), version_flags=()) for name, text in GROUPS.items()}
+    for group in groups.values():
+        app.command(group)
+    for name, command in COMMANDS.items():
+        owner, _, own_name = name.rpartition(" ")
+        place = f"activegraph.cli.commands.{command.place}"
+        (groups[owner] if owner else app).command(place, name=own_name, help=command.summary)
+    return app
+
+
+def parse(command: str, tokens: list[str]) -> Call:
+    """The call that `tokens`, which begin with `command`, ask for.
+
+    Raises:
+        UsageError: They make no sense.
+    """
+    from cyclopts import CycloptsError
+
+    app = make_app()
+    try:
+        function, bound, ignored = app.parse_args(tokens, exit_on_error=False, print_error=False, verbose=False)
+    except CycloptsError as error:
+        raise UsageError(_message(error), command) from error
+    return Call(function, bound.args, bound.kwargs, "console" in ignored)
+
+
+def _message(error: CycloptsError) -> str:
+    """What the parser found wrong, in our words; in its own where it found something rare."""
+    from cyclopts import exceptions as found
+
+    argument = error.argument
+    if isinstance(error, found.UnknownOptionError):
+        given = (error.token.keyword or error.token.value).partition("=")[0]
+        known = [name for argument in error.argument_collection for name in argument.names]
+        return f"unknown option '{given}'.{did_you_mean(given, [*known, *_GLOBAL_NAMES])}"
+    if isinstance(error, found.UnusedCliTokensError) and error.unused_tokens:
+        return f"unexpected argument '{error.unused_tokens[0]}'"
+    if isinstance(error, found.RepeatArgumentError):
+        return f"option {error.token.keyword} was given more than once"
+    if argument is None:
+        return str(error)
+    if isinstance(error, found.MissingArgumentError):
+        keyword = error.keyword or next((token.keyword for token in argument.tokens if token.keyword), None)
+        if keyword is not None:
+            return f"option {keyword} needs a value; one that begins with a dash is written {argument.name}=VALUE"
+        return f"missing {'option' if argument.name.startswith('-') else 'argument'} {argument.name}"
+    if isinstance(error, found.ValidationError):
+        return f"{argument.name} {error.exception_message}"
+    if isinstance(error, found.CoercionError) and error.token is not None:
+        choices = _choices(argument.hint)
+        wanted = f"one of {', '.join(choices)}" if choices else f"of type {getattr(argument.hint, '__name__', '?')}"
+        return f"{argument.name} must be {wanted}, not '{error.token.value}'.{did_you_mean(error.token.value, choices)}"
+    return str(error)
+
+
+def _choices(hint: Any) -> list[str]:
+    from typing import Literal, get_args, get_origin
+
+    return [str(choice) for choice in get_args(hint)] if get_origin(hint) is Literal else []

@@ -11,9 +11,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import IO, Any, cast
+from typing import IO, Any
 
-__all__ = ["Console", "ResultStream", "as_binary"]
+__all__ = ["Console", "ResultStream"]
 
 _RED, _DIM, _PLAIN = "\x1b[31m", "\x1b[2m", "\x1b[0m"
 _ERASE = "\r\x1b[K"
@@ -24,26 +24,41 @@ _BAR = 24
 
 
 class ResultStream:
-    """Stdout as a stream of UTF-8 bytes, whatever stands there: a terminal, a pipe, or a text stream."""
+    """Stdout as a stream of UTF-8 bytes, whatever stands there: a terminal, a pipe, or a text stream.
+
+    Attributes:
+        failed: Whether a write did; a pipe that was closed or a full disk will fail again.
+    """
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self._bytes: IO[bytes] | None = getattr(stream, "buffer", None)
+        self.failed = False
         if self._bytes is not None:
             stream.flush()
 
     def write(self, data: bytes) -> int:
         """Write all of `data`."""
-        if self._bytes is not None:
-            self._bytes.write(data)
-        elif self._stream is not None:
-            self._stream.write(data.decode("utf-8"))
+        with self._noting_failure():
+            if self._bytes is not None:
+                self._bytes.write(data)
+            elif self._stream is not None:
+                self._stream.write(data.decode("utf-8"))
         return len(data)
 
     def flush(self) -> None:
         """Hand everything on."""
-        if self._stream is not None:
-            self._stream.flush()
+        with self._noting_failure():
+            if self._stream is not None:
+                self._stream.flush()
+
+    @contextlib.contextmanager
+    def _noting_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            self.failed = True
+            raise
 
 
 class Console:
@@ -126,8 +141,3 @@ class _Bar:
     def erase(self) -> None:
         if self._shown:
             self._write(_ERASE)
-
-
-def as_binary(stream: ResultStream) -> IO[bytes]:
-    """The stream as what takes bytes."""
-    return cast("IO[bytes]", stream)

@@ -54,22 +54,22 @@ def split_global_options(arguments: list[str]) -> tuple[GlobalOptions, list[str]
     options, rest = GlobalOptions(), []
     waiting = [*arguments]
     while waiting:
-        token = waiting.pop(0)
-        if token == "--":
-            rest += [token, *waiting]
+        word = waiting.pop(0)
+        if word == "--":
+            rest += [word, *waiting]
             break
-        name, equals, value = token.partition("=")
-        if token in _FLAGS:
-            setattr(options, _FLAGS[token], True)
+        name, equals, value = word.partition("=")
+        if word in _FLAGS:
+            setattr(options, _FLAGS[word], True)
         elif name == "--log-level":
             options.log_level = _level(value if equals else waiting.pop(0) if waiting else "")
-        elif len(token) > 2 and token[0] == "-" and set(token[1:]) <= _LETTERS:
-            waiting[:0] = [f"-{letter}" for letter in token[1:]]
-        elif waiting and waiting[0] == "-" and token.startswith("-") and not equals:
+        elif len(word) > 2 and word[0] == "-" and set(word[1:]) <= _LETTERS:
+            waiting[:0] = [f"-{letter}" for letter in word[1:]]
+        elif waiting and waiting[0] == "-" and word.startswith("-") and not equals:
             # A lone dash is a value here, and the parser takes it for an option.
-            rest.append(f"{token}={waiting.pop(0)}")
+            rest.append(f"{word}={waiting.pop(0)}")
         else:
-            rest.append(token)
+            rest.append(word)
     return options, rest
 
 

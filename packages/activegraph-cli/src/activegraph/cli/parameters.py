@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from cyclopts import Parameter
-
 from activegraph.cli.console import Console
+from cyclopts import Parameter
 
 __all__ = ["Here", "Json", "OptionalRunId", "RunId", "Url", "argument", "option"]
 

@@ -1,0 +1,38 @@
+"""`activegraph fork`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from activegraph.cli import render
+from activegraph.cli.exit_codes import EXIT_OK
+from activegraph.cli.parameters import Here, Json, RunId, Url, option
+
+
+def fork(
+    url: Url,
+    /,
+    *,
+    run_id: RunId,
+    at_event: Annotated[str, option("--at-event", "-a", help="The last event that the new run shares.")],
+    label: Annotated[str | None, option("--label", "-l", help="A name for the new run.")] = None,
+    to: Annotated[str | None, option("--to", help="Another store to make it in.")] = None,
+    record: Annotated[bool, option("--record", help="Mark it as a new recording.")] = False,
+    json: Json = False,
+    console: Here,
+) -> int:
+    """Begin a new run with another's events up to and including one of them. It is dormant until it is loaded.
+
+    The parent is not changed.
+    """
+    from activegraph.store import fork_run, parse_store_url
+    from activegraph.store.runs import same_store
+
+    if record:
+        label = f"{label}-recording" if label else "recording"
+    elsewhere = to is not None and not same_store(parse_store_url(url), parse_store_url(to))
+    made = fork_run(url, run_id=run_id, at_event=at_event, label=label, to_url=to)
+    shown = render.fork_json if json else render.fork_text
+    console.print(shown(made, elsewhere=elsewhere, recording=record))
+    console.note(f'to continue: Runtime.load("{made.to_url}", run_id="{made.new_run_id}")')
+    return EXIT_OK
