@@ -7,9 +7,6 @@ from typing import Any
 
 from activegraph.behaviors.base import Behavior, RelationBehavior
 from activegraph.behaviors.registry import clear_registry, get_registry, register
-from activegraph.behaviors.view_spec import checked_view_spec
-from activegraph.core.where import compile_where
-from activegraph.errors import InvalidRuntimeConfiguration
 
 __all__ = ["behavior", "clear_registry", "get_registry", "register", "relation_behavior"]
 
@@ -39,19 +36,29 @@ def behavior(
     Raises:
         TypeError: Used without parentheses.
         InvalidRuntimeConfiguration: An unknown `where` operator or view key.
+        UnsupportedPatternError: The pattern is none of the language.
+        InvalidActivateAfter: The delay is no whole number of events.
     """
     if callable(name):
         raise TypeError(
-            f"@behavior needs parentheses: write\n    @behavior(on=[...])\n    def {getattr(name, '__name__', 'fn')}(event, graph, ctx): ..."
+            "@behavior needs parentheses: write\n"
+            "    @behavior(on=[...])\n"
+            f"    def {name_of(name)}(event, graph, ctx): ..."
         )
 
     def declare(fn: Callable[..., Any]) -> Behavior:
-        given = name or fn.__name__
         return register(
             Behavior(
-                name=given,
+                name=name or name_of(fn),
                 fn=fn,
-                **_declaration(given, on, where, view, creates, budget, priority, pattern, activate_after),
+                on=on,  # type: ignore[arg-type]  # what is given is checked and copied there
+                where=where,  # type: ignore[arg-type]
+                view_spec=view,  # type: ignore[arg-type]
+                creates=creates,  # type: ignore[arg-type]
+                budget=budget,
+                priority=priority,
+                pattern=pattern,
+                activate_after=activate_after,  # type: ignore[arg-type]
             )
         )
 
@@ -74,50 +81,31 @@ def relation_behavior(
     """Declare `fn(relation, event, graph, ctx)`, called once per relation that the event's payload names an end of."""
     if callable(relation_type):
         raise TypeError(
-            '@relation_behavior needs the relation\'s type: write\n    @relation_behavior("depends_on", on=[...])'
+            "@relation_behavior needs the relation's type: write\n"
+            '    @relation_behavior("depends_on", on=[...])\n'
+            f"    def {name_of(relation_type)}(relation, event, graph, ctx): ..."
         )
 
     def declare(fn: Callable[..., Any]) -> RelationBehavior:
-        given = name or fn.__name__
         return register(
             RelationBehavior(
-                name=given,
+                name=name or name_of(fn),
                 fn=fn,
                 relation_type=relation_type,
-                **_declaration(given, on, where, view, creates, budget, priority, pattern, activate_after),
+                on=on,  # type: ignore[arg-type]  # what is given is checked and copied there
+                where=where,  # type: ignore[arg-type]
+                view_spec=view,  # type: ignore[arg-type]
+                creates=creates,  # type: ignore[arg-type]
+                budget=budget,
+                priority=priority,
+                pattern=pattern,
+                activate_after=activate_after,  # type: ignore[arg-type]
             )
         )
 
     return declare
 
 
-def _declaration(
-    name: str,
-    on: Iterable[str] | str | None,
-    where: Mapping[str, Any] | None,
-    view: Mapping[str, Any] | None,
-    creates: Iterable[str] | None,
-    budget: Any,
-    priority: int,
-    pattern: str | None,
-    activate_after: int | str | None,
-) -> dict[str, Any]:
-    if pattern is not None or activate_after is not None:
-        raise InvalidRuntimeConfiguration(
-            f"behavior {name!r}: patterns and delays are not part of this version",
-            what_failed=f"Declaring behavior {name!r} with `pattern=` or `activate_after=`.",
-            why="A declaration that is accepted and then ignored would run when its author did not mean it to.",
-            how_to_fix="Test the condition in the behavior's body, through `ctx.view`.",
-            context={"behavior": name},
-        )
-    condition = dict(where) if where else None
-    if condition is not None:
-        compile_where(condition)
-    return {
-        "on": [on] if isinstance(on, str) else list(on or ()),
-        "where": condition,
-        "view_spec": checked_view_spec(view, name),
-        "creates": list(creates or ()),
-        "budget": budget,
-        "priority": priority,
-    }
+def name_of(fn: Callable[..., Any]) -> str:
+    """What a function is called; the class's name for a callable object without one."""
+    return getattr(fn, "__name__", type(fn).__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from activegraph.behaviors.base import AnyBehavior, Behavior, RelationBehavior
+from activegraph.errors.base import shown
 
 __all__ = ["clear_registry", "get_registry", "register"]
 
@@ -32,6 +33,6 @@ def register(obj: _Declared) -> _Declared:
         TypeError: It is no behavior.
     """
     if not isinstance(obj, (Behavior, RelationBehavior)):
-        raise TypeError(f"expected a Behavior, got {type(obj).__name__}: {obj!r:.80}")
+        raise TypeError(f"expected a Behavior, got {type(obj).__name__}: {shown(obj)}")
     _registered.append(obj)
     return obj
