@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from copy import deepcopy
+from typing import Any, ClassVar, Self, TypeVar
 
 __all__ = [
     "DOCS_BASE_URL",
@@ -48,6 +49,7 @@ class ActiveGraphError(Exception):
         how_to_fix: str | None = None,
         context: dict[str, Any] | None = None,
     ) -> None:
+        summary = _one_line(summary)
         super().__init__(summary)
         self.summary = summary
         self.what_failed = what_failed or ""
@@ -57,7 +59,8 @@ class ActiveGraphError(Exception):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls.__module__ = "activegraph.errors"
+        if cls.__module__.startswith("activegraph.errors."):
+            cls.__module__ = "activegraph.errors"
         if "_doc_slug" not in cls.__dict__:
             cls._doc_slug = "-".join(_WORD.findall(cls.__name__)).lower()
 
@@ -85,13 +88,47 @@ class ActiveGraphError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Leaves build their own texts from keyword arguments, so a copy is restored by its state.
-        return _restored, (type(self), self.args), self.__dict__
+        return _restored, (type(self), self.args), {name: _portable(item) for name, item in self.__dict__.items()}
+
+    def __copy__(self) -> Self:
+        error = _restored(type(self), self.args)
+        error.__dict__.update(self.__dict__)
+        return error
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        error = _restored(type(self), self.args)
+        for name, item in self.__dict__.items():
+            try:
+                error.__dict__[name] = deepcopy(item, memo)
+            except Exception:  # a value that was refused may be of any class, and may refuse to be copied
+                error.__dict__[name] = item
+        return error
 
 
-def _restored(cls: type[ActiveGraphError], args: tuple[Any, ...]) -> ActiveGraphError:
+_Error = TypeVar("_Error", bound=ActiveGraphError)
+
+
+def _restored(cls: type[_Error], args: tuple[Any, ...]) -> _Error:
     error = cls.__new__(cls, *args)
-    error.args = args
+    # The builtin base keeps fields of its own, outside the state: the `msg` of an ImportError, for one.
+    builtin = next(base for base in cls.__mro__ if base.__module__ == "builtins")
+    builtin.__init__(error, *args)  # type: ignore[misc]  # it is a base of `cls`
     return error
+
+
+def _portable(item: Any) -> Any:
+    """`item` if it can be pickled, else what can be of it: a context may name a value of any class."""
+    import pickle
+
+    try:
+        pickle.dumps(item)
+    except Exception:  # raised by the value's own class
+        if type(item) is dict:
+            return {key: _portable(part) for key, part in item.items()}
+        if type(item) in (list, tuple):
+            return type(item)(_portable(part) for part in item)
+        return shown(item)
+    return item
 
 
 def shown(value: object, limit: int = 80) -> str:
@@ -110,7 +147,7 @@ def _one_line(text: str) -> str:
 
 
 def _indented(body: str) -> str:
-    return "\n".join(f"  {line}" if line else "" for line in body.split("\n"))
+    return "\n".join(f"  {line}" if line.strip() else "" for line in body.strip("\n").split("\n"))
 
 
 ActiveGraphError.__module__ = "activegraph.errors"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from activegraph.errors.base import RegistrationError
+from activegraph.errors.base import RegistrationError, shown
 
 __all__ = [
     "AmbiguousBehaviorError",
@@ -114,13 +114,13 @@ class InvalidToolRegistration(RegistrationError, TypeError):
     """Something that is no tool was given as one."""
 
     def __init__(self, value: object) -> None:
-        shown = repr(value)[:80]
+        text = shown(value)
         super().__init__(
-            f"{shown} of type {type(value).__name__} is no Tool",
-            what_failed=f"`tools=` holds a {type(value).__name__}: {shown}",
+            f"{text} of type {type(value).__name__} is no Tool",
+            what_failed=f"`tools=` holds a {type(value).__name__}: {text}",
             why="The runtime calls tools by their declaration: name, schema and cost.",
             how_to_fix="Declare the function with @tool, and pass what the decorator returns.",
-            context={"type": type(value).__name__, "repr": shown},
+            context={"type": type(value).__name__, "repr": text},
         )
         self.value = value
 
