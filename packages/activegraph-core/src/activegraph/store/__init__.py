@@ -62,7 +62,9 @@ def __getattr__(name: str) -> Any:
         module, distribution = _OTHER_DISTRIBUTIONS[name]
         try:
             value = getattr(import_module(module), name)
-        except (ImportError, AttributeError) as error:
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
             from activegraph.errors import MissingOptionalDependency
 
             raise MissingOptionalDependency(package=distribution, feature=name) from error

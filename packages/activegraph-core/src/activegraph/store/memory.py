@@ -71,9 +71,7 @@ class InMemoryEventStore:
                 self._record = RunFields.for_first_append(self.run_id, events).record()
             if _logger.isEnabledFor(logging.DEBUG):
                 extra = {"run_id": self.run_id, "latency_seconds": 0.0}
-                _logger.debug(
-                    "append: %d events at %d..%d", len(rows), head + 1, head + len(rows), extra=extra
-                )
+                _logger.debug("append: %d events at %d..%d", len(rows), head + 1, head + len(rows), extra=extra)
             return head + len(rows)
 
     def _encoded(self, events: Sequence[Event]) -> list[RawEvent]:
@@ -117,9 +115,7 @@ class InMemoryEventStore:
         self._check_open()
         return self._raw(lambda: (max(start, 1) - 1, len(self._rows)))
 
-    def _events(
-        self, slice_of: Callable[[], tuple[int, int]], types: frozenset[str] | None = None
-    ) -> Iterator[Event]:
+    def _events(self, slice_of: Callable[[], tuple[int, int]], types: frozenset[str] | None = None) -> Iterator[Event]:
         for row in self._raw(slice_of):
             if types is None or row.type in types:
                 yield _event(row)
@@ -268,6 +264,4 @@ InMemoryEventStore.__module__ = "activegraph.store"
 
 def _event(row: RawEvent) -> Event:
     payload = row.payload.encode("utf-8")
-    return make_event(
-        row.id, row.type, payload, row.actor, row.frame_id, row.caused_by, row.timestamp, canonical=True
-    )
+    return make_event(row.id, row.type, payload, row.actor, row.frame_id, row.caused_by, row.timestamp, canonical=True)

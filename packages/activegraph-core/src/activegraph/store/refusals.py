@@ -74,14 +74,17 @@ def unknown_event(event_id: str, run_id: str, where: str, driver: str) -> EventN
     )
 
 
-def forked_handle(driver: str, run_id: str, where: str) -> StoreUnavailableError:
+def forked_handle(driver: str, run_id: str, where: str, *, writing: bool = True) -> StoreUnavailableError:
     """The error for a handle that a child process took over from its parent."""
+    context: dict[str, object] = {"driver": driver, "reason": "forked"}
+    if writing:
+        context["committed"] = False
     return StoreUnavailableError(
         f"the store of run {run_id!r} was opened by the parent process",
         what_failed=f"Using a handle on {where} in a forked child.",
         why="Database connections and their locks do not survive `fork()`.",
         how_to_fix="Open the store again in the child: open_store(url, run_id)",
-        context={"driver": driver, "reason": "forked", "committed": False},
+        context=context,
     )
 
 
@@ -96,14 +99,19 @@ def read_only_handle(run_id: str, operation: str, handle: str) -> StoreReadOnlyE
     )
 
 
-def missing_position(run_id: str, expected: int, found: int) -> LogInconsistencyError:
-    """The error for positions that are not dense."""
+def missing_position(run_id: str, expected: int, found: int | None) -> LogInconsistencyError:
+    """The error for positions that are not dense; `found` is None where the log ends too early."""
+    came = "the end" if found is None else f"position {found}"
     return LogInconsistencyError(
         f"run {run_id!r} has no event at position {expected}",
-        what_failed=f"Reading run {run_id!r}: position {found} came where {expected} was due.",
+        what_failed=f"Reading run {run_id!r}: {came} came where position {expected} was due.",
         why="Positions are dense, so a missing one means that an event was deleted or moved.",
         how_to_fix=f"Run `activegraph verify <url> --run-id {run_id}`, and restore the run from a copy.",
-        context={"run_id": run_id, "reason": "gap", "position": expected},
+        context={
+            "run_id": run_id,
+            "reason": "order" if found is not None and found < expected else "gap",
+            "position": expected,
+        },
     )
 
 

@@ -60,6 +60,9 @@ def backend_for(scheme: str, url: str) -> StoreBackend:
     point = points.get(scheme)
     if point is not None:
         return _load(scheme, point)
+    for backend in _loaded.values():
+        if backend.scheme == scheme:
+            return backend
     raise _unknown(scheme, url)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from importlib import import_module
 from typing import Any
 
-from activegraph.core.clock import Clock
-from activegraph.core.ids import IDGen
-from activegraph.errors import IncompatibleRuntimeState, RunExistsError, RunNotFoundError
-from activegraph.store.base import EventStore, ForkResult, RawEvent, RunRecord
-from activegraph.store.memory import unknown_event
-from activegraph.store.registry import backend_for
+from activegraph.core.codec import check_header
+from activegraph.core.event import Event
+from activegraph.errors import NonSerializableEventError, RunNotFoundError
+from activegraph.store.base import EventStore, ForkResult, RunRecord
+from activegraph.store.forking import fork_stored_run
+from activegraph.store.registry import backend_of
 from activegraph.store.url import StoreURL, parse_store_url
 
 __all__ = ["fork_run", "get_run", "list_runs", "most_recent_run_id", "open_store"]
@@ -24,19 +27,19 @@ def open_store(url: str, run_id: str, *, read_only: bool = False) -> EventStore:
         StoreNotFoundError, StoreUnavailableError, SchemaVersionMismatch: It cannot be opened.
     """
     parsed = parse_store_url(url)
-    return backend_for(parsed.scheme, url).open(parsed, run_id, read_only=read_only)
+    return backend_of(parsed).open(parsed, run_id, read_only=read_only)
 
 
 def list_runs(url: str) -> list[RunRecord]:
     """All runs of a store, by `created_at`, then id."""
     parsed = parse_store_url(url)
-    return backend_for(parsed.scheme, url).list_runs(parsed)
+    return backend_of(parsed).list_runs(parsed)
 
 
 def most_recent_run_id(url: str) -> str | None:
     """The run that was appended to last; None for a store without runs."""
     parsed = parse_store_url(url)
-    return backend_for(parsed.scheme, url).most_recent_run_id(parsed)
+    return backend_of(parsed).most_recent_run_id(parsed)
 
 
 def get_run(url: str, run_id: str) -> RunRecord:
@@ -45,17 +48,25 @@ def get_run(url: str, run_id: str) -> RunRecord:
     Raises:
         RunNotFoundError: The store has no such run; the message names some that it has.
     """
-    with open_store(url, run_id, read_only=True) as store:  # type: ignore[attr-defined]  # stores are context managers
-        look = getattr(store, "get_run", None)
-        record: RunRecord | None = look() if look is not None else None
+    parsed = parse_store_url(url)
+    backend = backend_of(parsed)
+    try:
+        check_header("run_id", run_id)
+    except NonSerializableEventError:
+        raise run_not_found(parsed, run_id) from None
+    with closing(backend.open(parsed, run_id, read_only=True)) as store:
+        look: Any = getattr(store, "get_run", None)
+        record: RunRecord | None = None if look is None else look()
+    if look is None:
+        record = next((known for known in backend.list_runs(parsed) if known.run_id == run_id), None)
     if record is None:
-        raise run_not_found(parse_store_url(url), run_id)
+        raise run_not_found(parsed, run_id)
     return record
 
 
 def run_not_found(url: StoreURL, run_id: str | None) -> RunNotFoundError:
     """The error for an unknown run, with up to five that exist."""
-    known = [record.run_id for record in backend_for(url.scheme, url.raw).list_runs(url)]
+    known = [record.run_id for record in backend_of(url).list_runs(url)]
     if run_id is None:
         summary = f"no runs found in {url.safe}"
     else:
@@ -63,7 +74,7 @@ def run_not_found(url: StoreURL, run_id: str | None) -> RunNotFoundError:
     some = ", ".join(known[-5:]) if known else "none"
     return RunNotFoundError(
         summary,
-        what_failed=f"Looking for run {run_id!r} in {url.safe}." if run_id else f"Looking for any run in {url.safe}.",
+        what_failed=f"Looking for {'any run' if run_id is None else f'run {run_id!r}'} in {url.safe}.",
         why="A read never creates a run.",
         how_to_fix=f"Runs there: {some}{nearest(run_id, known)}",
         context={"run_id": run_id, "url": url.safe},
@@ -86,99 +97,27 @@ def fork_run(
     label: str | None = None,
     to_url: str | None = None,
     new_run_id: str | None = None,
+    pack_settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> ForkResult:
     """A new, dormant run that begins with another's events up to and including `at_event`.
 
     Args:
         to_url: Another store to make it in; default the same one.
         new_run_id: Default a fresh ULID.
+        pack_settings: Settings to override in the fork, by pack; nested dicts for nested models.
 
     Raises:
         RunNotFoundError, EventNotFoundError, RunExistsError: Nothing was created.
+        InvalidRuntimeConfiguration: A setting that the run's packs do not have; nothing was created.
     """
     source = parse_store_url(url)
     target = source if to_url is None else parse_store_url(to_url)
-    record = get_run(url, run_id)
-    new_id = IDGen().run() if new_run_id is None else new_run_id
-    created_at = Clock().now()
-    if same_store(source, target):
-        fork: Any = getattr(backend_for(source.scheme, url), "fork_run", None)
-        if fork is None:
-            raise _cannot("fork_run", source)
-        copied = fork(
-            source,
-            parent_run_id=run_id,
-            new_run_id=new_id,
-            at_event_id=at_event,
-            label=label,
-            created_at=created_at,
-        )
-    else:
-        copied = _copy_prefix(source, target, record, at_event, label, new_id, created_at)
-    return ForkResult(run_id, new_id, at_event, label, copied, target.safe)
-
-
-def _copy_prefix(
-    source: StoreURL,
-    target: StoreURL,
-    parent: RunRecord,
-    at_event: str,
-    label: str | None,
-    new_run_id: str,
-    created_at: str,
-) -> int:
-    importer: Any = getattr(backend_for(target.scheme, target.raw), "import_run", None)
-    if importer is None:
-        raise _cannot("import_run", target)
-    with open_store(source.raw, parent.run_id, read_only=True) as store:  # type: ignore[attr-defined]  # as above
-        prefix: list[RawEvent] = []
-        for row in store.iter_raw():
-            prefix.append(row)
-            if row.id == at_event:
-                break
-        else:
-            raise unknown_event(at_event, parent.run_id, "fork", source.scheme)
-    if _exists(target, new_run_id):
-        raise RunExistsError(
-            f"run {new_run_id!r} exists already",
-            what_failed=f"Forking into run {new_run_id!r} of {target.safe}. Nothing was changed.",
-            why="A run id names one history.",
-            how_to_fix="Leave the new run's id out, so that a fresh one is drawn.",
-            context={"run_id": new_run_id},
-        )
-    setup = None if parent.setup_count is None else min(parent.setup_count, len(prefix))
-    record = RunRecord(
-        new_run_id, parent.run_id, at_event, label, created_at, parent.goal, parent.frame_id, setup_count=setup
-    )
-    importer(target, record, prefix)
-    return len(prefix)
-
-
-def _exists(url: StoreURL, run_id: str) -> bool:
-    from activegraph.errors import StoreNotFoundError
-
-    try:
-        return any(record.run_id == run_id for record in backend_for(url.scheme, url.raw).list_runs(url))
-    except StoreNotFoundError:
-        return False
-
-
-def same_store(a: StoreURL, b: StoreURL) -> bool:
-    """Whether two URLs name one store, in whatever spelling."""
-    import os
-
-    if a.scheme != b.scheme:
-        return False
-    if a.sqlite_path is not None and b.sqlite_path is not None:
-        return os.path.realpath(a.sqlite_path) == os.path.realpath(b.sqlite_path)
-    return a.raw == b.raw
-
-
-def _cannot(operation: str, url: StoreURL) -> IncompatibleRuntimeState:
-    return IncompatibleRuntimeState(
-        f"the {url.scheme} store cannot {operation}",
-        what_failed=f"`{operation}` on {url.safe}.",
-        why="It is an optional capability of a store backend.",
-        how_to_fix="Use a SQLite or PostgreSQL store, or add the method to the backend.",
-        context={"current_store_kind": url.scheme, "operation": operation},
+    parent = get_run(url, run_id)
+    extra_events: Sequence[Event] = ()
+    if pack_settings:
+        # The packs stand above the stores, and know what their settings may be.
+        overrides = import_module("activegraph.packs.overrides")
+        extra_events = overrides.override_events(url, run_id, at_event, pack_settings)
+    return fork_stored_run(
+        source, target, parent, at_event=at_event, label=label, new_run_id=new_run_id, extra_events=extra_events
     )

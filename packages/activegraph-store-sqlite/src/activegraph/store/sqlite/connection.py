@@ -1,214 +1,157 @@
-"""Connections: one long-lived one for writing, and read-only ones that change nothing.
-
-What a read-only opening needs to leave no trace was measured, and depends on which files are
-there: with `-wal` and `-shm` they are shared but never made; with neither the file is read as
-immutable; with a `-wal` alone (copied, or left by a crash on another machine) a private copy is read.
-"""
+"""The write connection: one long-lived one per handle, and how its commits reach stable storage."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
-from urllib.parse import quote
+import time
+from contextlib import suppress
 
-from activegraph.errors import StoreNotFoundError, StoreUnavailableError
+from activegraph.errors import (
+    InvalidRuntimeConfiguration,
+    SchemaVersionMismatch,
+    StoreNotFoundError,
+    StoreUnavailableError,
+)
 from activegraph.store.sqlite.driver_errors import translated
-from activegraph.store.sqlite.schema import check_schema, create_schema
+from activegraph.store.sqlite.location import Location, missing
+from activegraph.store.sqlite.reading import PROCESS_GATE, ReadOnlyDatabase
+from activegraph.store.sqlite.schema import check_schema, create_schema, log_mismatch
 
-__all__ = ["ReadOnlyDatabase", "open_for_writing", "sync_directory", "sync_log"]
+__all__ = ["check_settings", "open_for_writing", "roll_back", "sync_directory", "sync_log"]
 
-_Result = TypeVar("_Result")
-_ATTEMPTS = 20
 _STATEMENT_CACHE = 64
+_LONGEST_TIMEOUT = 2_000_000.0
+"""Seconds; SQLite counts milliseconds in 31 bits."""
+_PAUSE = 0.005
 
 
-def open_for_writing(path: str, *, synchronous: str, busy_timeout: float) -> sqlite3.Connection:
-    """The write connection: WAL, autocommit, made if missing.
+def check_settings(synchronous: str, busy_timeout: float) -> None:
+    """Refuse settings that SQLite would take for something else.
+
+    Raises:
+        InvalidRuntimeConfiguration: `synchronous` is neither normal nor full, or the timeout no number of seconds.
+    """
+    if synchronous not in ("normal", "full"):
+        name, value, fix = "synchronous", synchronous, 'synchronous="normal" (the default) or synchronous="full"'
+    elif not 0 <= busy_timeout < float("inf"):
+        name, value, fix = "busy_timeout", str(busy_timeout), "busy_timeout=30.0"
+    else:
+        return
+    raise InvalidRuntimeConfiguration(
+        f"{name} {value!r} is no setting of a SQLite store",
+        what_failed=f"Opening a SQLite store with {name}={value!r}.",
+        why="It decides what survives a power cut, and how long a writer waits, so a misspelling must not pass for a choice.",
+        how_to_fix=fix,
+        context={name: value},
+    )
+
+
+def open_for_writing(location: Location, *, synchronous: str, busy_timeout: float) -> sqlite3.Connection:
+    """The write connection: WAL, autocommit; the file and its tables are made if missing.
 
     Raises:
         StoreNotFoundError: The directory is missing.
         StoreUnavailableError, LogInconsistencyError, SchemaVersionMismatch: It cannot be used.
     """
-    directory = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(directory):
-        raise _missing(path, f"the directory {directory} does not exist", f"mkdir -p {directory}")
-    with translated(path, None, writing=True):
-        _refuse_directory(path)
-        fresh = not os.path.exists(path)
+    if not os.path.isdir(location.directory):
+        fix = f"mkdir -p {location.directory}"
+        raise missing(location.shown, f"the directory {location.directory} does not exist", fix)
+    check_settings(synchronous, busy_timeout)
+    fresh = not os.path.exists(location.file)
+    if not fresh:
+        _refuse_untouched(location)
+    timeout = min(busy_timeout, _LONGEST_TIMEOUT)
+    with translated(location, None, writing=True), PROCESS_GATE.opening():
         connection = sqlite3.connect(
-            path,
-            timeout=busy_timeout,
+            os.fsencode(location.file),
+            timeout=timeout,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=_STATEMENT_CACHE,
         )
         try:
-            if not check_schema(connection, path, may_create=True):
-                _set_wal(connection)
-                create_schema(connection, path)
+            if not check_schema(connection, location, may_create=True):
+                _set_wal(connection, location, timeout)
+                create_schema(connection, location)
             connection.execute(f"PRAGMA synchronous={synchronous}")
-            _set_wal(connection)
+            _set_wal(connection, location, timeout)
             if fresh:
-                sync_directory(path)
-        except BaseException:
+                sync_directory(location)
+        except BaseException as error:
             connection.close()
+            if isinstance(error, SchemaVersionMismatch):
+                log_mismatch(error)
             raise
     return connection
 
 
-def _set_wal(connection: sqlite3.Connection) -> None:
-    # Switching needs the only lock for an instant, and the busy handler is not asked for it.
-    for attempt in range(_ATTEMPTS * 50):
+def _refuse_untouched(location: Location) -> None:
+    """Refuse another layout or somebody else's database before a connection that could change it is opened.
+
+    The last connection to close moves the write-ahead log into the file, whoever wrote it.
+    """
+    with suppress(StoreNotFoundError, StoreUnavailableError):
+        ReadOnlyDatabase(location).read(lambda connection: None)
+
+
+def _set_wal(connection: sqlite3.Connection, location: Location, timeout: float) -> None:
+    # Switching needs to be alone for an instant, and the busy handler is not asked for that.
+    deadline = time.monotonic() + max(timeout, 1.0)
+    while True:
         try:
-            if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+            mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+            if mode != "wal":
+                mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+            if mode == "wal":
                 return
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or attempt == _ATTEMPTS * 50 - 1:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
-            _pause()
+        else:
+            if time.monotonic() > deadline:
+                raise _no_wal(location, mode)
+        time.sleep(_PAUSE)
 
 
-def _pause() -> None:
-    import time
-
-    time.sleep(0.01)
-
-
-def _refuse_directory(path: str) -> None:
-    if os.path.isdir(path):
-        raise StoreUnavailableError(
-            f"{path} is a directory",
-            what_failed=f"Opening {path} as a SQLite file.",
-            why="A SQLite store is one file.",
-            how_to_fix=f"Name a file in it: sqlite:///{path.rstrip('/')}/run.db",
-            context={"driver": "sqlite", "reason": "io", "path": path},
-        )
+def _no_wal(location: Location, mode: str) -> StoreUnavailableError:
+    return StoreUnavailableError(
+        f"{location.shown} cannot use a write-ahead log",
+        what_failed=f"Switching {location.shown} to WAL; SQLite left it in mode {mode!r}.",
+        why="Readers beside a writer and the promises about power cuts rest on the write-ahead log, which needs shared memory.",
+        how_to_fix="Put the file on a local disk, not on a network file system.",
+        context={"driver": "sqlite", "reason": "io", "path": location.shown, "committed": False},
+    )
 
 
-def sync_log(path: str) -> None:
+def roll_back(connection: sqlite3.Connection) -> None:
+    """Undo what is open; a connection that cannot even do that has nothing to undo."""
+    if connection.in_transaction:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+
+
+def sync_log(location: Location) -> None:
     """Force all commits so far to stable storage.
 
     In WAL mode a commit stands in the `-wal` file until a checkpoint moves it, and a checkpoint syncs
     what it moves, so syncing the `-wal` covers everything. The database file itself is left alone:
     closing a second descriptor on it would drop the locks that SQLite holds for this process.
     """
-    try:
-        descriptor = os.open(f"{path}-wal", os.O_RDWR)
-    except FileNotFoundError:
-        return
+    descriptor = os.open(location.log, os.O_RDWR)
     try:
         os.fdatasync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def sync_directory(path: str) -> None:
-    """Make the file's name durable; where a directory cannot be opened, the file system decides."""
+def sync_directory(location: Location) -> None:
+    """Make the names of the files durable; where a directory cannot be opened, the file system decides."""
     try:
-        descriptor = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
+        descriptor = os.open(location.directory, os.O_RDONLY)
     except OSError:
         return
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-class ReadOnlyDatabase:
-    """Reads one SQLite file and leaves no trace: no file, no lock that a writer could feel."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        if not os.path.exists(path):
-            raise _missing(path, "there is no such file", "Check the path; see which stores there are with `ls`.")
-        with translated(path, None):
-            _refuse_directory(path)
-
-    def read(self, operation: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """The result of `operation` on a consistent database; it may be called more than once."""
-        with translated(self.path, None):
-            for _ in range(_ATTEMPTS):
-                before = self._shape()
-                try:
-                    with self._connection(before) as connection:
-                        check_schema(connection, self.path, may_create=False)
-                        result = operation(connection)
-                except sqlite3.Error:
-                    if self._shape() == before:
-                        raise
-                    continue
-                if before.shared or self._shape() == before:
-                    return result
-        raise StoreUnavailableError(
-            f"{self.path} kept changing while it was read",
-            what_failed=f"Reading {self.path} without a write-ahead log, {_ATTEMPTS} times.",
-            why="A read that leaves no trace is repeated when a writer appears beside it.",
-            how_to_fix="Try again.",
-            context={"driver": "sqlite", "reason": "locked", "path": self.path},
-        )
-
-    def _shape(self) -> _Shape:
-        return _Shape(self.path)
-
-    @contextmanager
-    def _connection(self, shape: _Shape) -> Iterator[sqlite3.Connection]:
-        if shape.wal and not shape.shm:
-            with tempfile.TemporaryDirectory(prefix="activegraph-read-") as folder:
-                copy = os.path.join(folder, "copy.db")
-                shutil.copyfile(self.path, copy)
-                shutil.copyfile(f"{self.path}-wal", f"{copy}-wal")
-                with _closing(sqlite3.connect(copy, isolation_level=None)) as connection:
-                    yield connection
-            return
-        options = "mode=ro&readonly_shm=1" if shape.shared else "mode=ro&immutable=1"
-        url = f"file:{quote(os.path.abspath(self.path))}?{options}"
-        with _closing(sqlite3.connect(url, uri=True, isolation_level=None, check_same_thread=False)) as connection:
-            yield connection
-
-
-class _Shape:
-    """Which files a database has, and what tells that it was written to."""
-
-    def __init__(self, path: str) -> None:
-        self.wal = os.path.exists(f"{path}-wal")
-        self.shm = os.path.exists(f"{path}-shm")
-        state = os.stat(path)
-        self.stamp = (state.st_size, state.st_mtime_ns, state.st_ino)
-
-    @property
-    def shared(self) -> bool:
-        """Whether the write-ahead log and its index are there to be read beside a writer."""
-        return self.wal and self.shm
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _Shape):
-            return NotImplemented
-        return (self.wal, self.shm, self.stamp) == (other.wal, other.shm, other.stamp)
-
-    def __hash__(self) -> int:
-        return hash((self.wal, self.shm, self.stamp))
-
-
-@contextmanager
-def _closing(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def _missing(path: str, why: str, fix: str) -> StoreNotFoundError:
-    return StoreNotFoundError(
-        f"no store at {path}: {why}",
-        what_failed=f"Opening {path}.",
-        why="Directories are never made, and a read makes nothing at all.",
-        how_to_fix=fix,
-        context={"path": path, "driver": "sqlite"},
-    )

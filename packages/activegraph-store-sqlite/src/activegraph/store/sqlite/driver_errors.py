@@ -1,17 +1,30 @@
-"""What SQLite says, in the errors of the product."""
+"""What SQLite and the file system say, in the errors of the product."""
 
 from __future__ import annotations
 
-import logging
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from activegraph.errors import LogInconsistencyError, StorageError, StoreUnavailableError
+from activegraph.store.serde import log_inconsistency
+from activegraph.store.sqlite.location import Location
 
-__all__ = ["translated"]
+__all__ = ["DriverError", "as_ours", "translated"]
 
-_logger = logging.getLogger("activegraph.store")
+DriverError = (sqlite3.Error, OSError)
+"""What is caught around the driver; errors of ours that are an `OSError` too pass through `as_ours` unchanged."""
+
+_REASONS = {
+    sqlite3.SQLITE_BUSY: "locked",
+    sqlite3.SQLITE_LOCKED: "locked",
+    sqlite3.SQLITE_FULL: "full",
+    sqlite3.SQLITE_READONLY: "permission",
+    sqlite3.SQLITE_PERM: "permission",
+    sqlite3.SQLITE_AUTH: "permission",
+}
 
 _FIXES = {
     "locked": "Another process holds the write lock: wait for it, or raise `?busy_timeout=` in the URL.",
@@ -22,67 +35,70 @@ _FIXES = {
 
 
 @contextmanager
-def translated(path: str, run_id: str | None, *, writing: bool = False) -> Iterator[None]:
+def translated(
+    location: Location, run_id: str | None, *, writing: bool = False, committed: bool = False
+) -> Iterator[None]:
     """Turn driver errors inside the block into ours, the driver's as their cause."""
     try:
         yield
-    except sqlite3.Error as error:
-        raise _translated(error, path, run_id, writing=writing) from error
-    except OSError as error:
-        if isinstance(error, StorageError):
+    except DriverError as error:
+        ours = as_ours(error, location, run_id, writing=writing, committed=committed)
+        if ours is error:
             raise
-        raise _unavailable(
-            error, path, run_id, "permission" if isinstance(error, PermissionError) else "io", writing
-        ) from error
+        raise ours from error
 
 
-def _translated(error: sqlite3.Error, path: str, run_id: str | None, *, writing: bool) -> Exception:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT) or (
-        isinstance(error, sqlite3.OperationalError) and "malformed" in str(error)
-    ):
-        return _malformed(error, path, run_id)
-    reason = {
-        sqlite3.SQLITE_BUSY: "locked",
-        sqlite3.SQLITE_LOCKED: "locked",
-        sqlite3.SQLITE_FULL: "full",
-        sqlite3.SQLITE_READONLY: "permission",
-        sqlite3.SQLITE_PERM: "permission",
-        sqlite3.SQLITE_AUTH: "permission",
-    }.get(code, "io")
-    return _unavailable(error, path, run_id, reason, writing)
+def as_ours(
+    error: BaseException, location: Location, run_id: str | None, *, writing: bool = False, committed: bool = False
+) -> BaseException:
+    """The error to raise for what the driver raised.
 
-
-def _unavailable(
-    error: BaseException, path: str, run_id: str | None, reason: str, writing: bool
-) -> StoreUnavailableError:
-    context: dict[str, object] = {"driver": "sqlite", "reason": reason, "run_id": run_id}
+    Args:
+        committed: Whether the write is in the database already, and only its way to the disk failed.
+    """
+    if isinstance(error, StorageError):
+        return error
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            return _malformed(error, location, run_id)
+        reason = _REASONS.get(code, "io")
+        if code == sqlite3.SQLITE_CANTOPEN and not _is_accessible(location, writing):
+            reason = "permission"
+    elif isinstance(error, PermissionError):
+        reason = "permission"
+    else:
+        reason = "full" if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) else "io"
+    context: dict[str, object] = {"driver": "sqlite", "reason": reason, "run_id": run_id, "path": location.shown}
+    outcome = ""
     if writing:
-        context["committed"] = False
+        context["committed"] = committed
+        outcome = (
+            " The write is in the database, but may not survive a power cut." if committed else " Nothing was stored."
+        )
     return StoreUnavailableError(
-        f"{path} is unavailable ({reason}): {error}",
-        what_failed=f"{'Writing to' if writing else 'Reading'} {path}: {error}.{' Nothing was stored.' if writing else ''}",
+        f"{location.shown} is unavailable ({reason}): {error}",
+        what_failed=f"{'Writing to' if writing else 'Reading'} {location.shown}: {error}.{outcome}",
         why="The database cannot do it now.",
         how_to_fix=_FIXES[reason],
         context=context,
     )
 
 
-def _malformed(error: BaseException, path: str, run_id: str | None) -> LogInconsistencyError:
+def _is_accessible(location: Location, writing: bool) -> bool:
+    needed = os.R_OK | os.W_OK if writing else os.R_OK
+    if os.path.exists(location.file) and not os.access(location.file, needed):
+        return False
+    return os.access(location.directory, needed | os.X_OK)
+
+
+def _malformed(error: BaseException, location: Location, run_id: str | None) -> LogInconsistencyError:
     inconsistent = LogInconsistencyError(
-        f"{path} is no readable SQLite database: {error}",
-        what_failed=f"Reading {path}: {error}.",
+        f"{location.shown} is no readable SQLite database: {error}",
+        what_failed=f"Reading {location.shown}: {error}.",
         why="The file is damaged, or something else than a store.",
         how_to_fix="Check the path; restore the file from a copy, or salvage it with `sqlite3 <file> .recover`.",
-        context={"run_id": run_id, "reason": "malformed", "path": path, "driver": "sqlite"},
+        context={"run_id": run_id, "reason": "malformed", "path": location.shown, "driver": "sqlite"},
     )
-    _logger.critical(
-        "event log inconsistency: %s",
-        inconsistent.summary,
-        extra={
-            "error_type": type(inconsistent).__name__,
-            "error_message": inconsistent.summary,
-            "doc_url": inconsistent.doc_url,
-        },
-    )
+    log_inconsistency(inconsistent, run_id)
     return inconsistent

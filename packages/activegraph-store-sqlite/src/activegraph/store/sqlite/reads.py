@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
-from activegraph.errors import LogInconsistencyError
+from activegraph.core.event import NO_DIGEST
 from activegraph.store.sqlite.schema import RARE_TYPES
 
-__all__ = ["boundaries", "head", "missing_position", "page", "row_by_id", "rows_of_types"]
+__all__ = [
+    "PAGE",
+    "Head",
+    "boundaries",
+    "fetch",
+    "head",
+    "page",
+    "page_of_types",
+    "position_of",
+    "row_by_id",
+    "waits_behind",
+]
 
 PAGE = 2000
 """Rows that are read at once; nothing is held between pages."""
@@ -35,44 +46,74 @@ SELECT position, id, type, actor, payload, frame_id, caused_by, timestamp, diges
 FROM events
 WHERE run_id = ? AND id = ?"""
 
-SELECT_BY_TYPE = """
+SELECT_BY_TYPES = """
 SELECT position, id, type, actor, payload, frame_id, caused_by, timestamp, digest
 FROM events
-WHERE run_id = ? AND type = ?
-ORDER BY position"""
+WHERE run_id = ? AND position >= ? AND position <= ? AND type IN (SELECT value FROM json_each(?))
+ORDER BY position
+LIMIT ?"""
 
 # The planner takes a partial index only for a literal that its condition names.
 SELECT_RARE = {
     type: f"""
 SELECT position, id, type, actor, payload, frame_id, caused_by, timestamp, digest
 FROM events
-WHERE run_id = ? AND type = '{type}'
-ORDER BY position"""  # noqa: S608 - the types are constants of the schema
+WHERE run_id = ? AND type = '{type}' AND position >= ? AND position <= ?
+ORDER BY position
+LIMIT ?"""  # noqa: S608 - the types are constants of the schema
     for type in RARE_TYPES
 }
+
+SELECT_WAITING = """
+SELECT 1
+FROM events
+WHERE run_id = ? AND position > ?
+    AND type NOT GLOB 'behavior.*'
+    AND type NOT GLOB 'relation_behavior.*'
+    AND type NOT GLOB 'runtime.*'
+    AND type NOT GLOB 'llm.*'
+    AND type NOT GLOB 'tool.*'
+    AND type NOT GLOB 'pattern.*'
+    AND type NOT GLOB 'approval.*'
+LIMIT 1"""
 
 Row = tuple[Any, ...]
 
 
-def head(connection: sqlite3.Connection, run_id: str) -> tuple[int, str | None, bytes | None]:
-    """Position, id and digest of the run's last event; zeros for an empty run."""
+class Head(NamedTuple):
+    """The last event of a run; position 0, no id and zero bytes for an empty one."""
+
+    position: int
+    id: str | None
+    digest: bytes
+
+
+NO_HEAD = Head(0, None, NO_DIGEST)
+
+
+def head(connection: sqlite3.Connection, run_id: str) -> Head:
+    """The run's last event."""
     row = connection.execute(SELECT_HEAD, (run_id,)).fetchone()
-    return (0, None, None) if row is None else row
+    return NO_HEAD if row is None else Head(*row)
 
 
 def page(connection: sqlite3.Connection, run_id: str, start: int, stop: int) -> list[Row]:
     """The next rows at positions `start` to `stop`."""
-    return connection.execute(SELECT_PAGE, (run_id, start, stop, PAGE)).fetchall()
+    return fetch(connection, SELECT_PAGE, (run_id, start, stop, PAGE))
 
 
 def row_by_id(connection: sqlite3.Connection, run_id: str, event_id: str) -> Row | None:
     """The row of an event."""
-    found: Row | None = connection.execute(SELECT_BY_ID, (run_id, event_id)).fetchone()
-    return found
+    if not _can_stand_in_a_column(event_id):
+        return None
+    found = fetch(connection, SELECT_BY_ID, (run_id, event_id))
+    return found[0] if found else None
 
 
 def position_of(connection: sqlite3.Connection, run_id: str, event_id: str) -> int | None:
     """Where an event stands."""
+    if not _can_stand_in_a_column(event_id):
+        return None
     row = connection.execute(SELECT_POSITION, (run_id, event_id)).fetchone()
     return None if row is None else row[0]
 
@@ -85,29 +126,61 @@ def boundaries(
     if after is not None:
         found = position_of(connection, run_id, after)
         start = None if found is None else found + 1
-    stop = head(connection, run_id)[0] if until is None else position_of(connection, run_id, until)
+    stop = head(connection, run_id).position if until is None else position_of(connection, run_id, until)
     return start, stop
 
 
-def rows_of_types(connection: sqlite3.Connection, run_id: str, types: Sequence[str]) -> list[Row]:
-    """Rows of these types in order; one look-up per type."""
+def page_of_types(
+    connection: sqlite3.Connection, run_id: str, types: Sequence[str], start: int, stop: int
+) -> list[Row]:
+    """The next rows of these types at positions `start` to `stop`, in order.
+
+    Types with an index are looked up one by one; all others share one scan inside the database.
+    """
     rows: list[Row] = []
-    for type in dict.fromkeys(types):
-        rare = SELECT_RARE.get(type)
-        if rare is not None:
-            rows += connection.execute(rare, (run_id,)).fetchall()
-        else:
-            rows += connection.execute(SELECT_BY_TYPE, (run_id, type)).fetchall()
+    for type in types:
+        if type in SELECT_RARE:
+            rows += fetch(connection, SELECT_RARE[type], (run_id, start, stop, PAGE))
+    common = [type for type in types if type not in SELECT_RARE and _can_stand_in_a_column(type)]
+    if common:
+        rows += fetch(connection, SELECT_BY_TYPES, (run_id, start, stop, _json(common), PAGE))
     rows.sort(key=lambda row: row[0])
-    return rows
+    return rows[:PAGE]
 
 
-def missing_position(run_id: str, expected: int, found: int) -> LogInconsistencyError:
-    """The error for positions that are not dense."""
-    return LogInconsistencyError(
-        f"run {run_id!r} has no event at position {expected}",
-        what_failed=f"Reading run {run_id!r}: position {found} came where {expected} was due.",
-        why="Positions are dense, so a missing one means that an event was deleted or moved.",
-        how_to_fix=f"Run `activegraph verify <url> --run-id {run_id}`, and restore the run from a copy.",
-        context={"run_id": run_id, "reason": "gap", "position": expected},
-    )
+def waits_behind(connection: sqlite3.Connection, run_id: str, position: int) -> bool:
+    """Whether an event behind `position` is of a type that waits in the queue."""
+    return connection.execute(SELECT_WAITING, (run_id, position)).fetchone() is not None
+
+
+def _json(texts: Iterable[str]) -> str:
+    import json
+
+    return json.dumps(list(texts))
+
+
+def fetch(connection: sqlite3.Connection, statement: str, parameters: tuple[Any, ...]) -> list[Row]:
+    """All rows of a statement, damaged columns included."""
+    try:
+        return connection.execute(statement, parameters).fetchall()
+    except sqlite3.OperationalError as error:
+        if "decode to UTF-8" not in str(error):
+            raise
+    # A damaged column must not keep the rows beside it from being read: its bytes become lone surrogates.
+    connection.text_factory = _leniently
+    try:
+        return connection.execute(statement, parameters).fetchall()
+    finally:
+        connection.text_factory = str
+
+
+def _leniently(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _can_stand_in_a_column(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

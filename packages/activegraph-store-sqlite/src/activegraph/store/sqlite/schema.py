@@ -8,8 +8,20 @@ from importlib.metadata import PackageNotFoundError, version
 
 from activegraph.core.clock import Clock
 from activegraph.errors import SchemaVersionMismatch, StoreNotFoundError
+from activegraph.store.sqlite.location import Location
+from activegraph.store.url import sqlite_url
 
-__all__ = ["CODEC_VERSION", "RARE_TYPES", "SCHEMA_VERSION", "check_schema", "create_schema", "ddl"]
+__all__ = [
+    "CODEC_VERSION",
+    "RARE_TYPES",
+    "SCHEMA_VERSION",
+    "check_schema",
+    "create_schema",
+    "ddl",
+    "log_mismatch",
+    "mismatch",
+    "versions",
+]
 
 SCHEMA_VERSION = "2"
 CODEC_VERSION = "1"
@@ -83,56 +95,71 @@ CREATE TABLE IF NOT EXISTS meta (
 
 _STATEMENTS = (CREATE_EVENTS, CREATE_RARE_TYPES, CREATE_RUNS, CREATE_RUNS_PARENT, CREATE_META)
 
-SELECT_META = "SELECT key, value FROM meta WHERE key IN ('schema_version', 'codec_version')"
-SELECT_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+SELECT_VERSIONS = """
+SELECT
+    (SELECT value FROM meta WHERE key = 'schema_version'),
+    (SELECT value FROM meta WHERE key = 'codec_version'),
+    (SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('events', 'runs'))"""
+SELECT_ANY_TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' LIMIT 1"
 INSERT_META = "INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)"
 
 
 def ddl() -> str:
     """The complete, idempotent statements that make the tables."""
     rows = "\n".join(
-        f"INSERT OR IGNORE INTO meta (key, value) VALUES ('{key}', '{value}');" for key, value in _meta_rows()
+        f"INSERT OR IGNORE INTO meta (key, value) VALUES ('{key}', '{value}');"  # noqa: S608 - our own versions and the time
+        for key, value in _meta_rows()
     )
     return ";\n".join(statement.strip() for statement in _STATEMENTS) + ";\n" + rows + "\n"
 
 
-def check_schema(connection: sqlite3.Connection, path: str, *, may_create: bool) -> bool:
+def check_schema(connection: sqlite3.Connection, location: Location, *, may_create: bool) -> bool:
     """Whether the tables are there and of this layout; False for an empty database that may be filled.
 
     Raises:
         SchemaVersionMismatch: Another layout, or somebody else's tables; nothing was touched.
         StoreNotFoundError: No tables, and none may be made.
     """
-    tables = {row[0] for row in connection.execute(SELECT_TABLES)}
-    if "meta" in tables:
-        found = dict(connection.execute(SELECT_META).fetchall())
-        if found == {"schema_version": SCHEMA_VERSION, "codec_version": CODEC_VERSION}:
-            return True
-        raise _mismatch(path, found.get("schema_version"), found.get("codec_version"))
-    if tables:
-        raise _mismatch(path, None, None)
+    found = versions(connection)
+    if found == (SCHEMA_VERSION, CODEC_VERSION, 2):
+        return True
+    if connection.execute(SELECT_ANY_TABLE).fetchone() is not None:
+        raise mismatch(location, *found)
     if may_create:
         return False
     raise StoreNotFoundError(
-        f"{path} holds no store",
-        what_failed=f"Opening {path} for reading.",
+        f"{location.shown} holds no store",
+        what_failed=f"Opening {location.shown} for reading.",
         why="A read never creates anything, and this database is empty.",
         how_to_fix="Record a run first, or check the path.",
-        context={"path": path, "driver": "sqlite"},
+        context={"path": location.shown, "driver": "sqlite"},
     )
 
 
-def create_schema(connection: sqlite3.Connection, path: str) -> None:
+def versions(connection: sqlite3.Connection) -> tuple[object, object, int]:
+    """Versions of schema and codec that the database names, None without, and how many of our two tables it has."""
+    try:
+        found: tuple[object, object, int] = connection.execute(SELECT_VERSIONS).fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+            raise
+        # No `meta` table, or one of another kind.
+        return None, None, 0
+    return found
+
+
+def create_schema(connection: sqlite3.Connection, location: Location) -> None:
     """Make the tables; any number of processes may try at the same moment."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if not check_schema(connection, path, may_create=True):
+        if not check_schema(connection, location, may_create=True):
             for statement in _STATEMENTS:
                 connection.execute(statement)
             connection.executemany(INSERT_META, _meta_rows())
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
 
 
@@ -152,18 +179,19 @@ def _distribution_version() -> str:
         return "unknown"
 
 
-def _mismatch(path: str, schema: str | None, codec: str | None) -> SchemaVersionMismatch:
+def mismatch(location: Location, schema: object, codec: object, tables: int) -> SchemaVersionMismatch:
+    """The error for a layout that is not this one; `schema` is None where the database does not say."""
     from activegraph import __version__
 
     shown = "none" if schema is None else repr(schema)
     if schema == SCHEMA_VERSION:
-        shown += f" with codec {codec!r}"
-    error = SchemaVersionMismatch(
-        f"{path} has schema version {shown}, this version reads {SCHEMA_VERSION!r}",
-        what_failed=f"Opening {path}. Nothing was read or written.",
+        shown += f" with codec {codec!r}" if tables == 2 else " without its tables"
+    return SchemaVersionMismatch(
+        f"{location.shown} has schema version {shown}, this version reads {SCHEMA_VERSION!r}",
+        what_failed=f"Opening {location.shown}. Nothing was read or written.",
         why="A log that is not understood must not be added to.",
         how_to_fix="Use the version of activegraph that wrote it, or copy it into a new store:\n"
-        f"    activegraph migrate --from sqlite:///{path} --to sqlite:///new.db",
+        f"    activegraph migrate --from {sqlite_url(location.file)} --to sqlite:///new.db",
         context={
             "found_version": schema,
             "expected_version": SCHEMA_VERSION,
@@ -171,10 +199,13 @@ def _mismatch(path: str, schema: str | None, codec: str | None) -> SchemaVersion
             "driver": "sqlite",
         },
     )
+
+
+def log_mismatch(error: SchemaVersionMismatch) -> None:
+    """The CRITICAL line of a refused layout."""
     _logger.critical(
         "schema mismatch: found %s, expected %s",
-        schema,
-        SCHEMA_VERSION,
+        error.context["found_version"],
+        error.context["expected_version"],
         extra={"error_type": type(error).__name__, "error_message": error.summary, "doc_url": error.doc_url},
     )
-    return error

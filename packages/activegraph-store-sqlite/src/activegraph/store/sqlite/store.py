@@ -14,23 +14,34 @@ from typing import Any, Self, TypeVar
 
 from activegraph.core.codec import check_header
 from activegraph.core.event import Event
-from activegraph.errors import StoreReadOnlyError, StoreUnavailableError
+from activegraph.errors import LogInconsistencyError
 from activegraph.store.base import RawEvent, RunRecord
-from activegraph.store.memory import closed, unknown_event
-from activegraph.store.serde import stored_event
-from activegraph.store.sqlite import catalog, reads, writes
+from activegraph.store.refusals import (
+    closed,
+    forked_handle,
+    missing_position,
+    read_only_handle,
+    unknown_event,
+)
+from activegraph.store.serde import log_inconsistency, stored_event
+from activegraph.store.sqlite import catalog, reads
 from activegraph.store.sqlite.connection import (
-    ReadOnlyDatabase,
+    check_settings,
     open_for_writing,
+    roll_back,
     sync_directory,
     sync_log,
 )
-from activegraph.store.sqlite.driver_errors import translated
+from activegraph.store.sqlite.driver_errors import DriverError, as_ours, translated
+from activegraph.store.sqlite.location import locate
+from activegraph.store.sqlite.reading import ReadOnlyDatabase
 from activegraph.store.sqlite.schema import ddl
+from activegraph.store.sqlite.writes import Writer
 
 __all__ = ["SQLiteEventStore"]
 
 _Result = TypeVar("_Result")
+_Row = tuple[Any, ...]
 _logger = logging.getLogger("activegraph.store")
 
 
@@ -60,35 +71,40 @@ class SQLiteEventStore:
                 f"SQLiteEventStore needs a {missing}. To record a run, let the runtime open its store: "
                 'Runtime(graph, persist_to="sqlite:///run.db")'
             )
-        self.path = os.fspath(path)
+        self.path = os.fsdecode(path)
         self.run_id: str = check_header("run_id", run_id)
         self.read_only = read_only
+        self._location = locate(path)
         self._synchronous = synchronous
         self._busy_timeout = busy_timeout
         self._lock = RLock()
         self._pid = os.getpid()
         self._closed = False
-        self._depth = 0
-        self._name_is_durable = False
-        self._writer = writes.Writer(self.run_id)
+        self._in_transaction = False
+        self._sync_is_due = False
+        self._names_are_durable = False
+        self._writer = Writer(self.run_id)
         self._connection: sqlite3.Connection | None = None
         self._database: ReadOnlyDatabase | None = None
+        check_settings(synchronous, busy_timeout)
         if read_only:
-            self._database = ReadOnlyDatabase(self.path)
+            self._database = ReadOnlyDatabase(self._location)
             self._database.read(lambda connection: None)
         else:
-            self._connection = open_for_writing(self.path, synchronous=synchronous, busy_timeout=busy_timeout)
-            self._writer.learn(self._connection)
+            connection = open_for_writing(self._location, synchronous=synchronous, busy_timeout=busy_timeout)
+            self._connection = connection
+            with translated(self._location, self.run_id):
+                self._writer.learn(connection)
 
     @property
     def target(self) -> str:
         """What the class methods take to reach the same file."""
-        return self.path
+        return self._location.file
 
     def open_sibling(self, run_id: str) -> SQLiteEventStore:
         """A handle on another run of the same file, with the same settings."""
         return SQLiteEventStore(
-            self.path,
+            self.target,
             run_id,
             read_only=self.read_only,
             synchronous=self._synchronous,
@@ -96,7 +112,7 @@ class SQLiteEventStore:
         )
 
     def append(self, event: Event) -> None:
-        """Append one event."""
+        """Append one event (see `EventStore`)."""
         self.append_many((event,))
 
     def append_many(
@@ -104,70 +120,89 @@ class SQLiteEventStore:
     ) -> int:
         """Append events, all or none; returns the new head (see `AtomicAppend`)."""
         with self._lock:
-            self._check_writable("append")
-            connection = self._connection
-            assert connection is not None  # noqa: S101 - a writable handle has one
+            connection = self._writable("append")
             debugging = _logger.isEnabledFor(logging.DEBUG)
             began = perf_counter() if debugging else 0.0
-            rows = self._writer.encode(connection, events, expected_count)
-            with translated(self.path, self.run_id, writing=True):
-                if self._depth:
-                    head = self._writer.append_inside(connection, rows)
-                else:
-                    head = self._writer.append(connection, rows)
-                    if sync:
-                        self._sync()
-            if debugging and rows:
-                _logger.debug(
-                    "append: %d events at %d..%d",
-                    len(rows),
-                    head - len(rows) + 1,
-                    head,
-                    extra={"run_id": self.run_id, "latency_seconds": perf_counter() - began},
-                )
+            try:
+                head = self._writer.append(connection, events, expected_count, joins=self._in_transaction)
+            except DriverError as error:
+                raise self._ours(error) from error
+            if sync:
+                self._sync(wrote=len(events) > 0)
+            if debugging and events:
+                extra = {"run_id": self.run_id, "latency_seconds": perf_counter() - began}
+                _logger.debug("append: %d events at %d..%d", len(events), head - len(events) + 1, head, extra=extra)
             return head
 
     def iter_events(self, after: str | None = None, until: str | None = None) -> Iterator[Event]:
         """Events in order, as of the first `next()`."""
+        self._check_open()
+        return self._slice(after, until)
+
+    def _slice(self, after: str | None, until: str | None) -> Iterator[Event]:
         with self._lock:
             self._check_open()
             start, stop = self._read(lambda c: reads.boundaries(c, self.run_id, after, until))
-        for missing, where in ((after if start is None else None, "after"), (until if stop is None else None, "until")):
-            if missing is not None:
-                raise unknown_event(missing, self.run_id, where, "sqlite")
-        yield from self._events(start or 1, stop or 0)
+            moves = self._writer.moves
+        if start is None:
+            raise unknown_event(str(after), self.run_id, "after", "sqlite")
+        if stop is None:
+            raise unknown_event(str(until), self.run_id, "until", "sqlite")
+        last: _Row | None = None
+        for last in self._rows(start, stop):
+            yield self._event(last)
         if until is None and not self.read_only:
-            with self._lock:
-                if self._connection is not None and not self._closed:
-                    self._writer.adopt(self._connection, stop or 0)
+            self._adopt(last, moves)
+
+    def _adopt(self, last: _Row | None, moves: int) -> None:
+        """Take what was read as the known head, unless this handle has written meanwhile."""
+        with self._lock:
+            if last is None or self._closed or moves != self._writer.moves:
+                return
+            self._writer.head = reads.Head(last[0], last[1], last[8])
 
     def iter_range(self, start: int = 1, stop: int | None = None) -> Iterator[Event]:
         """Events by position, both ends inclusive."""
         if start < 1:
             raise ValueError(f"positions start at 1, not {start}")
+        self._check_open()
         return self._range(start, stop)
 
     def _range(self, start: int, stop: int | None) -> Iterator[Event]:
         head = self.head()
-        yield from self._events(start, head if stop is None else min(stop, head))
+        for row in self._rows(start, head if stop is None else min(stop, head)):
+            yield self._event(row)
 
     def tail(self, n: int) -> list[Event]:
         """The last `n` events, oldest first."""
         head = self.head()
-        return list(self._events(max(1, head - n + 1), head)) if n > 0 else []
+        return [self._event(row) for row in self._rows(max(1, head - n + 1), head)] if n > 0 else []
 
     def iter_types(self, *types: str) -> Iterator[Event]:
         """Events of these types in order, by index where the type has one."""
-        with self._lock:
-            self._check_open()
-            rows = self._read(lambda c: reads.rows_of_types(c, self.run_id, types))
-        for row in rows:
-            yield self._event(row)
+        self._check_open()
+        return self._of_types(tuple(dict.fromkeys(types)))
+
+    def _of_types(self, types: tuple[str, ...]) -> Iterator[Event]:
+        start, stop = 1, self.head()
+        while start <= stop:
+            with self._lock:
+                self._check_open()
+                first = start
+                page = self._read(lambda c: reads.page_of_types(c, self.run_id, types, first, stop))  # noqa: B023
+            for row in page:
+                yield self._event(row)
+            if len(page) < reads.PAGE:
+                return
+            start = page[-1][0] + 1
 
     def iter_raw(self, start: int = 1) -> Iterator[RawEvent]:
         """Rows from a position on, undecoded, as of the first `next()`."""
-        head = self.head()
-        for page in self._pages(start, head):
+        self._check_open()
+        return self._raw(start)
+
+    def _raw(self, start: int) -> Iterator[RawEvent]:
+        for page in self._pages(start, self.head()):
             for row in page:
                 yield RawEvent(*row)
 
@@ -182,43 +217,43 @@ class SQLiteEventStore:
         """Number of events, from the key."""
         with self._lock:
             self._check_open()
-            return self._read(lambda c: reads.head(c, self.run_id))[0]
+            return self._read(lambda c: reads.head(c, self.run_id)).position
 
     head = count
 
     def truncate_after(self, event_id: str) -> None:
         """Delete everything after an event, atomically."""
         with self._lock:
-            self._check_writable("truncate_after")
-            assert self._connection is not None  # noqa: S101 - a writable handle has one
-            with translated(self.path, self.run_id, writing=True):
-                self._writer.truncate_after(self._connection, event_id)
+            connection = self._writable("truncate_after")
+            with self.transaction(), translated(self._location, self.run_id, writing=True):
+                self._writer.truncate_after(connection, event_id)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything inside commits at the end of the block, or nothing of it; nesting joins the outer one."""
         with self._lock:
-            self._check_writable("transaction")
-            connection = self._connection
-            assert connection is not None  # noqa: S101 - a writable handle has one
-            if self._depth:
+            connection = self._writable("transaction")
+            if self._in_transaction:
                 yield
                 return
-            known = self._writer.known()
-            with translated(self.path, self.run_id, writing=True):
+            writer = self._writer
+            head, has_record = writer.head, writer.has_record
+            with translated(self._location, self.run_id, writing=True):
                 connection.execute("BEGIN IMMEDIATE")
-            self._depth = 1
+            self._in_transaction, self._sync_is_due = True, False
             try:
                 yield
-                with translated(self.path, self.run_id, writing=True):
+                with translated(self._location, self.run_id, writing=True):
+                    self._check_open(writing=True)
                     connection.execute("COMMIT")
             except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                self._writer.restore(known)
+                roll_back(connection)
+                writer.head, writer.has_record = head, has_record
                 raise
             finally:
-                self._depth = 0
+                self._in_transaction = False
+            if self._sync_is_due:
+                self._sync(wrote=True)
 
     def get_run(self) -> RunRecord | None:
         """This run's record."""
@@ -226,26 +261,49 @@ class SQLiteEventStore:
             self._check_open()
             return self._read(lambda c: catalog.select_run(c, self.run_id))
 
-    def upsert_run(self, *, created_at: str, **fields: Any) -> None:
+    def upsert_run(
+        self,
+        *,
+        parent_run_id: str | None = None,
+        forked_at_event_id: str | None = None,
+        label: str | None = None,
+        created_at: str,
+        goal: str | None = None,
+        frame_id: str | None = None,
+        setup_count: int | None = None,
+    ) -> None:
         """Insert or update this run's record (see `RunMetadata`)."""
         with self._lock:
-            self._check_writable("upsert_run")
-            connection = self._connection
-            assert connection is not None  # noqa: S101 - a writable handle has one
-            with self.transaction():
-                catalog.upsert_run(connection, self.run_id, created_at=created_at, **fields)
+            connection = self._writable("upsert_run")
+            with self.transaction(), translated(self._location, self.run_id, writing=True):
+                catalog.upsert_run(
+                    connection,
+                    self.run_id,
+                    created_at=created_at,
+                    parent_run_id=parent_run_id,
+                    forked_at_event_id=forked_at_event_id,
+                    label=label,
+                    goal=goal,
+                    frame_id=frame_id,
+                    setup_count=setup_count,
+                )
             self._writer.has_record = True
 
     def close(self) -> None:
         """Release the connection. Idempotent; never raises."""
         with self._lock:
             self._closed = True
+            # A child made by `fork()` leaves its parent's connection alone.
+            if os.getpid() != self._pid:
+                return
             connection, self._connection = self._connection, None
-            if connection is not None and os.getpid() == self._pid:
-                try:
+            try:
+                if connection is not None:
                     connection.close()
-                except sqlite3.Error as error:
-                    _logger.warning("closing %s failed: %s", self.path, error, extra={"run_id": self.run_id})
+                if self._database is not None:
+                    self._database.close()
+            except DriverError as error:
+                _logger.warning("closing %s failed: %s", self.path, error, extra={"run_id": self.run_id})
 
     def __enter__(self) -> Self:
         return self
@@ -261,12 +319,12 @@ class SQLiteEventStore:
     @classmethod
     def list_runs(cls, target: str | os.PathLike[str]) -> list[RunRecord]:
         """All runs of a file, by `created_at`, then id."""
-        return catalog.list_runs(os.fspath(target))
+        return catalog.list_runs(locate(target))
 
     @classmethod
     def most_recent_run_id(cls, target: str | os.PathLike[str]) -> str | None:
         """The run of a file that was appended to last."""
-        return catalog.most_recent_run_id(os.fspath(target))
+        return catalog.most_recent_run_id(locate(target))
 
     @classmethod
     def fork_run(
@@ -282,7 +340,7 @@ class SQLiteEventStore:
     ) -> int:
         """Copy a run's events up to and including one into a new run; returns how many."""
         return catalog.fork_run(
-            os.fspath(target),
+            locate(target),
             parent_run_id=parent_run_id,
             new_run_id=new_run_id,
             at_event_id=at_event_id,
@@ -296,64 +354,74 @@ class SQLiteEventStore:
         """The complete, idempotent statements that make the tables."""
         return ddl()
 
-    def _sync(self) -> None:
-        sync_log(self.path)
-        if not self._name_is_durable:
-            sync_directory(self.path)
-            self._name_is_durable = True
+    def _sync(self, *, wrote: bool) -> None:
+        """Force what was committed to stable storage; in a transaction, when that has been committed."""
+        if self._in_transaction:
+            self._sync_is_due = True
+            return
+        with translated(self._location, self.run_id, writing=True, committed=True):
+            # With synchronous=full SQLite has synced this commit, and with it all before.
+            if not (wrote and self._synchronous == "full"):
+                sync_log(self._location)
+            if not self._names_are_durable:
+                sync_directory(self._location)
+                self._names_are_durable = True
 
     def _read(self, operation: Callable[[sqlite3.Connection], _Result]) -> _Result:
         if self._database is not None:
             return self._database.read(operation)
         assert self._connection is not None  # noqa: S101 - an open handle has one or the other
-        with translated(self.path, self.run_id):
+        with translated(self._location, self.run_id):
             return operation(self._connection)
 
-    def _pages(self, start: int, stop: int) -> Iterator[list[tuple[Any, ...]]]:
+    def _pages(self, start: int, stop: int) -> Iterator[list[_Row]]:
         while start <= stop:
             with self._lock:
                 self._check_open()
-                page = self._read(lambda c: reads.page(c, self.run_id, start, stop))  # noqa: B023 - called at once
+                first = start
+                page = self._read(lambda c: reads.page(c, self.run_id, first, stop))  # noqa: B023 - called at once
             if not page:
                 return
             yield page
             start = page[-1][0] + 1
 
-    def _events(self, start: int, stop: int) -> Iterator[Event]:
+    def _rows(self, start: int, stop: int) -> Iterator[_Row]:
+        """Rows at dense positions; whatever else is there is no run's log."""
         expected = start
         for page in self._pages(start, stop):
             for row in page:
                 if row[0] != expected:
-                    raise reads.missing_position(self.run_id, expected, row[0])
+                    raise self._hole(expected, row[0])
                 expected += 1
-                yield self._event(row)
+                yield row
+        if expected <= stop:
+            raise self._hole(expected, None)
 
-    def _event(self, row: tuple[Any, ...]) -> Event:
+    def _hole(self, expected: int, found: int | None) -> LogInconsistencyError:
+        error = missing_position(self.run_id, expected, found)
+        log_inconsistency(error, self.run_id)
+        return error
+
+    def _event(self, row: _Row) -> Event:
         _, id, type, actor, payload, frame_id, caused_by, timestamp, _ = row
         return stored_event(id, type, payload, actor, frame_id, caused_by, timestamp, run_id=self.run_id)
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise closed("sqlite", self.run_id)
-        if os.getpid() != self._pid:
-            raise StoreUnavailableError(
-                f"the store of run {self.run_id!r} was opened by the parent process",
-                what_failed=f"Using a handle on {self.path} in a forked child.",
-                why="SQLite connections and their locks do not survive `fork()`.",
-                how_to_fix="Open the store again in the child: open_store(url, run_id)",
-                context={"driver": "sqlite", "reason": "forked", "committed": False},
-            )
+    def _ours(self, error: BaseException) -> BaseException:
+        return as_ours(error, self._location, self.run_id, writing=True)
 
-    def _check_writable(self, operation: str) -> None:
-        self._check_open()
-        if self.read_only:
-            raise StoreReadOnlyError(
-                f"the store of run {self.run_id!r} was opened read-only",
-                what_failed=f"`{operation}` on {self!r}. Nothing was changed.",
-                why="A handle that was opened for reading changes nothing.",
-                how_to_fix="Open it for writing: open_store(url, run_id)",
-                context={"run_id": self.run_id, "operation": operation},
-            )
+    def _check_open(self, *, writing: bool = False) -> None:
+        if self._closed:
+            raise closed("sqlite", self.run_id, writing=writing)
+        if os.getpid() != self._pid:
+            raise forked_handle("sqlite", self.run_id, self.path, writing=writing)
+
+    def _writable(self, operation: str) -> sqlite3.Connection:
+        self._check_open(writing=True)
+        if self._connection is None:
+            raise read_only_handle(self.run_id, operation, repr(self))
+        if self._in_transaction and not self._connection.in_transaction:
+            raise self._ours(sqlite3.OperationalError("the database has rolled the transaction back"))
+        return self._connection
 
 
 SQLiteEventStore.__module__ = "activegraph.store.sqlite"

@@ -10,12 +10,14 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from activegraph.core.event import NO_DIGEST, Event, canonical_payload, digest_of
+from activegraph.core.event import Event, canonical_payload, digest_of
 from activegraph.errors import ConcurrentWriterError
-from activegraph.store.memory import duplicate, unknown_event
 from activegraph.store.records import RunFields
-from activegraph.store.serde import validate_header
+from activegraph.store.refusals import duplicate, first_double, unknown_event
+from activegraph.store.serde import header_of
 from activegraph.store.sqlite import reads
+from activegraph.store.sqlite.connection import roll_back
+from activegraph.store.sqlite.reads import Head
 
 __all__ = ["INSERT_EVENT", "INSERT_RUN_ONCE", "Writer"]
 
@@ -44,177 +46,174 @@ Row = tuple[Any, ...]
 
 
 class Writer:
-    """What a handle knows of its run's head, and the appends behind it."""
+    """What a handle knows of its run's head, and the appends behind it.
+
+    Attributes:
+        head: The last event as far as this handle knows.
+        has_record: Whether the run's row is known to exist.
+        moves: Counts the writer's own appends and truncations.
+    """
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
-        self.head = 0
-        self.digest = NO_DIGEST
+        self.head: Head = reads.NO_HEAD
         self.has_record = False
+        self.moves = 0
 
     def learn(self, connection: sqlite3.Connection) -> None:
         """Read the head, so that the next append goes behind it."""
-        position, _, digest = reads.head(connection, self.run_id)
-        self.head, self.digest = position, digest or NO_DIGEST
+        self.head = reads.head(connection, self.run_id)
         self.has_record = connection.execute(SELECT_RUN_EXISTS, (self.run_id,)).fetchone() is not None
 
-    def adopt(self, connection: sqlite3.Connection, position: int) -> None:
-        """Take a head that the caller has read up to as known."""
-        if position != self.head:
-            row = connection.execute(SELECT_DIGEST, (self.run_id, position)).fetchone()
-            self.head, self.digest = position, NO_DIGEST if row is None else row[0]
+    def append(
+        self, connection: sqlite3.Connection, events: Sequence[Event], expected_count: int | None, *, joins: bool
+    ) -> int:
+        """Append events behind the expected head, all or none; returns the new head's position.
 
-    def known(self) -> tuple[int, bytes, bool]:
-        """The head as known, to go back to when a transaction is undone."""
-        return self.head, self.digest, self.has_record
-
-    def restore(self, known: tuple[int, bytes, bool]) -> None:
-        """Go back to what was known before a transaction."""
-        self.head, self.digest, self.has_record = known
-
-    def encode(self, connection: sqlite3.Connection, events: Sequence[Event], expected_count: int | None) -> list[Row]:
-        """Rows behind the expected head, in the order of the statements' columns.
+        Args:
+            joins: Whether a transaction is open, which then commits them.
 
         Raises:
             NonSerializableEventError, DuplicateEventError, ConcurrentWriterError: Nothing was stored.
         """
-        payloads = []
-        for event in events:
-            validate_header(event)
-            payloads.append(canonical_payload(event))
-        if len(events) > 1 and len({event.id for event in events}) != len(events):
-            raise duplicate(_first_double(events), self.run_id)
-        if expected_count is not None and expected_count != self.head:
-            self._check_known_ids(connection, events)
-            known = self.known()
-            self.learn(connection)
-            if self.head != expected_count:
-                actual = self.head
-                self.restore(known)
-                raise self.stale(connection, expected_count, actual)
-        position, digest, run_id = self.head, self.digest, self.run_id
+        headers = [header_of(event) for event in events]
+        payloads = [canonical_payload(event) for event in events]
+        if len(headers) > 1 and len({header[0] for header in headers}) != len(headers):
+            raise self._double(connection, headers)
+        base = self.head
+        if expected_count is not None and expected_count != base.position:
+            base = self._other_base(connection, headers, expected_count)
+        position, digest, run_id = base.position, base.digest, self.run_id
         rows: list[Row] = []
-        for event, payload in zip(events, payloads, strict=True):
+        for (id, type, actor, frame_id, caused_by, timestamp), payload in zip(headers, payloads, strict=True):
             position += 1
-            id, type, actor = event.id, event.type, event.actor
-            frame_id, caused_by, timestamp = event.frame_id, event.caused_by, event.timestamp
             digest = digest_of(digest, id, type, payload, actor, frame_id, caused_by, timestamp)
-            rows.append(
-                (run_id, position, id, type, actor, payload.decode("utf-8"), frame_id, caused_by, timestamp, digest)
-            )
-        if rows and not self.has_record:
-            self._first_record = RunFields.for_first_append(run_id, events)
-        return rows
-
-    def append(self, connection: sqlite3.Connection, rows: list[Row]) -> int:
-        """Append rows in a transaction of their own."""
-        if len(rows) == 1 and self.has_record:
-            self._append_one(connection, rows[0])
+            text = payload.decode("utf-8")
+            rows.append((run_id, position, id, type, actor, text, frame_id, caused_by, timestamp, digest))
+        if joins:
+            self._append_joining(connection, base, rows, events)
+        elif len(rows) == 1 and self.has_record:
+            self._append_one(connection, base, rows[0])
         else:
-            connection.execute("BEGIN IMMEDIATE" if rows else "BEGIN")
-            try:
-                self._append_batch(connection, rows)
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-        self._advance(rows)
-        return self.head
+            self._append_alone(connection, base, rows, events)
+        if rows:
+            self.head = Head(position, rows[-1][2], digest)
+            self.has_record = True
+            self.moves += 1
+        else:
+            self.head = base
+        return position
 
-    def append_inside(self, connection: sqlite3.Connection, rows: list[Row]) -> int:
-        """Append rows inside an open transaction."""
-        self._append_batch(connection, rows)
-        self._advance(rows)
-        return self.head
-
-    def _append_one(self, connection: sqlite3.Connection, row: Row) -> None:
+    def _append_one(self, connection: sqlite3.Connection, base: Head, row: Row) -> None:
         try:
-            if self.head == 0:
+            if base.position == 0:
                 connection.execute(INSERT_EVENT, row)
                 return
-            cursor = connection.execute(INSERT_BEHIND, (*row, self.run_id, self.head, self.digest))
+            cursor = connection.execute(INSERT_BEHIND, (*row, self.run_id, base.position, base.digest))
         except sqlite3.IntegrityError as error:
-            raise self._refused(connection, [row]) from error
+            raise self._refused(connection, base, [row]) from error
         if cursor.rowcount == 0:
-            raise self._refused(connection, [row])
+            raise self._refused(connection, base, [row])
 
-    def _append_batch(self, connection: sqlite3.Connection, rows: list[Row]) -> None:
-        if self.head:
-            found = connection.execute(SELECT_DIGEST, (self.run_id, self.head)).fetchone()
-            if found is None or found[0] != self.digest:
-                raise self._refused(connection, rows)
+    def _append_alone(
+        self, connection: sqlite3.Connection, base: Head, rows: list[Row], events: Sequence[Event]
+    ) -> None:
+        connection.execute("BEGIN IMMEDIATE" if rows else "BEGIN")
+        try:
+            self._append_batch(connection, base, rows, events)
+            connection.execute("COMMIT")
+        except BaseException:
+            roll_back(connection)
+            raise
+
+    def _append_joining(
+        self, connection: sqlite3.Connection, base: Head, rows: list[Row], events: Sequence[Event]
+    ) -> None:
+        # The block may go on after a refusal, so the batch must leave nothing of itself in the transaction.
+        connection.execute("SAVEPOINT batch")
+        try:
+            self._append_batch(connection, base, rows, events)
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK TO batch")
+            raise
+        finally:
+            if connection.in_transaction:
+                connection.execute("RELEASE batch")
+
+    def _append_batch(
+        self, connection: sqlite3.Connection, base: Head, rows: list[Row], events: Sequence[Event]
+    ) -> None:
+        if base.position:
+            found = connection.execute(SELECT_DIGEST, (self.run_id, base.position)).fetchone()
+            if found is None or found[0] != base.digest:
+                raise self._refused(connection, base, rows)
         if not rows:
-            actual = reads.head(connection, self.run_id)[0]
-            if actual != self.head:
-                raise self.stale(connection, self.head, actual)
+            actual = reads.head(connection, self.run_id)
+            if actual.position != base.position:
+                raise self._stale(base.position, base.id, actual)
             return
         if not self.has_record:
-            fields = self._first_record
+            fields = RunFields.for_first_append(self.run_id, events)
             connection.execute(INSERT_RUN_ONCE, tuple(fields.__dict__.values()))
         try:
             connection.executemany(INSERT_EVENT, rows)
         except sqlite3.IntegrityError as error:
-            raise self._refused(connection, rows) from error
+            raise self._refused(connection, base, rows) from error
 
-    def _advance(self, rows: list[Row]) -> None:
-        if rows:
-            self.head, self.digest = rows[-1][1], rows[-1][9]
-            self.has_record = True
+    def _other_base(self, connection: sqlite3.Connection, headers: Sequence[Row], expected_count: int) -> Head:
+        """The head, where the caller believes in another one than this handle knew, and is right."""
+        for header in headers:
+            if self._is_held(connection, header[0], self.head.position):
+                raise duplicate(header[0], self.run_id)
+        actual = reads.head(connection, self.run_id)
+        if actual.position != expected_count:
+            raise self._stale(expected_count, self._id_at(connection, expected_count, actual), actual)
+        return actual
 
-    def _refused(self, connection: sqlite3.Connection, rows: list[Row]) -> Exception:
-        """Why the keys refused: an id that this handle's prefix holds, or another writer."""
+    def _double(self, connection: sqlite3.Connection, headers: Sequence[Row]) -> Exception:
+        """Why a batch with an id twice is refused: the first id that was there before, in the log or the batch."""
+        ids = [header[0] for header in headers]
+        held = {id for id in ids if self._is_held(connection, id, self.head.position)}
+        return duplicate(first_double(ids, held) or ids[0], self.run_id)
+
+    def _refused(self, connection: sqlite3.Connection, base: Head, rows: list[Row]) -> Exception:
+        """Why the keys refused: an id that the known prefix holds, or another writer."""
         for row in rows:
-            position = reads.position_of(connection, self.run_id, row[2])
-            if position is not None and position <= self.head:
+            if self._is_held(connection, row[2], base.position):
                 return duplicate(row[2], self.run_id)
-        actual = reads.head(connection, self.run_id)[0]
-        return self.stale(connection, self.head, actual)
+        return self._stale(base.position, base.id, reads.head(connection, self.run_id))
 
-    def _check_known_ids(self, connection: sqlite3.Connection, events: Sequence[Event]) -> None:
-        for event in events:
-            position = reads.position_of(connection, self.run_id, event.id)
-            if position is not None and position <= self.head:
-                raise duplicate(event.id, self.run_id)
+    def _is_held(self, connection: sqlite3.Connection, event_id: str, known: int) -> bool:
+        position = reads.position_of(connection, self.run_id, event_id)
+        return position is not None and position <= known
 
-    def stale(self, connection: sqlite3.Connection, expected: int, actual: int) -> ConcurrentWriterError:
-        """The error for a head that is not the expected one."""
+    def _stale(self, expected_count: int, expected_head: str | None, actual: Head) -> ConcurrentWriterError:
         return ConcurrentWriterError(
             run_id=self.run_id,
-            expected_head=self._id_at(connection, expected),
-            actual_head=self._id_at(connection, actual),
-            expected_count=expected,
-            actual_count=actual,
+            expected_head=expected_head,
+            actual_head=actual.id,
+            expected_count=expected_count,
+            actual_count=actual.position,
             driver="sqlite",
         )
 
-    def _id_at(self, connection: sqlite3.Connection, position: int) -> str | None:
+    def _id_at(self, connection: sqlite3.Connection, position: int, actual: Head) -> str | None:
+        if position == self.head.position:
+            return self.head.id
+        if not 0 < position <= actual.position:
+            return None
         page = reads.page(connection, self.run_id, position, position)
         return page[0][1] if page else None
 
     def truncate_after(self, connection: sqlite3.Connection, event_id: str) -> None:
-        """Delete what stands behind an event, unless the run grew since this handle last looked."""
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            position = reads.position_of(connection, self.run_id, event_id)
-            if position is None:
-                raise unknown_event(event_id, self.run_id, "truncate_after", "sqlite")
-            actual = reads.head(connection, self.run_id)[0]
-            if actual != self.head:
-                raise self.stale(connection, self.head, actual)
-            connection.execute(DELETE_AFTER, (self.run_id, position))
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        self.learn(connection)
-
-
-def _first_double(events: Sequence[Event]) -> str:
-    seen: set[str] = set()
-    for event in events:
-        if event.id in seen:
-            return event.id
-        seen.add(event.id)
-    return ""
+        """Delete what stands behind an event, inside an open transaction, unless the run grew meanwhile."""
+        position = reads.position_of(connection, self.run_id, event_id)
+        if position is None:
+            raise unknown_event(event_id, self.run_id, "truncate_after", "sqlite")
+        actual = reads.head(connection, self.run_id)
+        if actual != self.head:
+            raise self._stale(self.head.position, self.head.id, actual)
+        connection.execute(DELETE_AFTER, (self.run_id, position))
+        self.head = reads.head(connection, self.run_id)
+        self.moves += 1

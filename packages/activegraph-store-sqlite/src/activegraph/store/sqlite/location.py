@@ -1,0 +1,74 @@
+"""Where a database is: the path as it was given, and the file that SQLite means by it."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from activegraph.errors import StoreNotFoundError, StoreUnavailableError
+from activegraph.store.url import parse_sqlite_url
+
+__all__ = ["Location", "locate", "missing"]
+
+
+class Location(NamedTuple):
+    """One database file.
+
+    Attributes:
+        shown: The path as given, for texts.
+        file: Absolute, links resolved, as SQLite does: the `-wal` is beside it. A later `chdir` changes nothing.
+    """
+
+    shown: str
+    file: str
+
+    @property
+    def log(self) -> str:
+        """The write-ahead log."""
+        return f"{self.file}-wal"
+
+    @property
+    def shared_index(self) -> str:
+        """The index of the write-ahead log, in shared memory."""
+        return f"{self.file}-shm"
+
+    @property
+    def directory(self) -> str:
+        """The directory of the file."""
+        return os.path.dirname(self.file)
+
+
+def locate(path: str | os.PathLike[str]) -> Location:
+    """The location of a path.
+
+    Raises:
+        InvalidStoreURL: The path is empty, or SQLite's name for a database in memory.
+        StoreNotFoundError: No file can have this name.
+        StoreUnavailableError: It is a directory.
+    """
+    shown = os.fsdecode(path)
+    if shown in ("", ":memory:"):
+        parse_sqlite_url(f"sqlite:///{shown}")
+    if "\x00" in shown:
+        raise missing(repr(shown), "a file name holds no NUL", "Check the path.")
+    location = Location(shown, os.path.realpath(shown))
+    if os.path.isdir(location.file):
+        raise StoreUnavailableError(
+            f"{shown} is a directory",
+            what_failed=f"Opening {shown} as a SQLite file.",
+            why="A SQLite store is one file.",
+            how_to_fix=f"Name a file in it: sqlite:///{shown.rstrip('/')}/run.db",
+            context={"driver": "sqlite", "reason": "io", "path": shown},
+        )
+    return location
+
+
+def missing(shown: str, why: str, fix: str) -> StoreNotFoundError:
+    """The error for a file or directory that is not there and is not made."""
+    return StoreNotFoundError(
+        f"no store at {shown}: {why}",
+        what_failed=f"Opening {shown}.",
+        why="Directories are never made, and a read makes nothing at all.",
+        how_to_fix=fix,
+        context={"path": shown, "driver": "sqlite"},
+    )
