@@ -100,11 +100,14 @@ def translate(error: BaseException, place: Place, run_id: str | None, *, writing
     if reason is None:
         lost = isinstance(error, (psycopg().OperationalError, psycopg().InterfaceError)) and not state
         reason = "lost" if lost else "io"
-    committed: dict[str, object] = {"committed": None if reason == "lost" else False} if writing else {}
-    return unavailable(place, run_id, reason, str(error), **committed)
+    if writing:
+        return unavailable(place, run_id, reason, str(error), committed=None if reason == "lost" else False)
+    return unavailable(place, run_id, reason, str(error))
 
 
-def unavailable(place: Place, run_id: str | None, reason: str, text: str, **context: object) -> StoreUnavailableError:
+def unavailable(
+    place: Place, run_id: str | None, reason: str, text: str, *, fix: str | None = None, **context: object
+) -> StoreUnavailableError:
     """The error for a database that cannot do it now."""
     shown = place.mask(text)
     outcome = {True: " It was committed.", False: " Nothing was stored."}.get(
@@ -115,7 +118,7 @@ def unavailable(place: Place, run_id: str | None, reason: str, text: str, **cont
         f"{place.safe_url} is unavailable ({reason}): {shown}",
         what_failed=f"{'Writing to' if 'committed' in context else 'Using'} {place.safe_url}: {shown}.{outcome}",
         why="The database cannot do it now.",
-        how_to_fix=_FIXES[reason].format(url=place.safe_url),
+        how_to_fix=fix or _FIXES[reason].format(url=place.safe_url),
         context={"driver": DRIVER, "reason": reason, "run_id": run_id, **context},
     )
 

@@ -1,0 +1,179 @@
+"""What is known of the runs of a database: listed and recorded. Logs are looked at by key, never scanned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from activegraph.store.base import RunRecord
+from activegraph.store.postgres.connections import Connections
+from activegraph.store.postgres.handle import Handle
+from activegraph.store.postgres.session import Session
+from activegraph.store.postgres.writes import INSERT_RUN_ONCE
+from activegraph.store.records import RunFields, merged_record, status_of_stop
+
+__all__ = ["list_runs", "lock_run", "most_recent_run_id", "select_run", "upsert_run", "write_run"]
+
+# One descent of the key per run for its last event; the last stop by the partial index, one type at a time.
+SELECT_ALL_RUNS = """
+SELECT
+    r.run_id, r.parent_run_id, r.forked_at_event_id, r.label,
+    to_char(r.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    r.goal, r.frame_id, r.setup_count,
+    e.position, e.id, s.type,
+    s.type = 'runtime.idle' AND s.position < e.position AND EXISTS (
+        SELECT FROM events AS w
+        WHERE w.run_id = r.run_id
+          AND w.position > s.position
+          AND w.type NOT LIKE 'behavior.%%'
+          AND w.type NOT LIKE 'relation_behavior.%%'
+          AND w.type NOT LIKE 'runtime.%%'
+          AND w.type NOT LIKE 'llm.%%'
+          AND w.type NOT LIKE 'tool.%%'
+          AND w.type NOT LIKE 'pattern.%%'
+          AND w.type NOT LIKE 'approval.%%'
+    )
+FROM runs AS r
+LEFT JOIN LATERAL (
+    SELECT l.position, l.id, l.type
+    FROM events AS l
+    WHERE l.run_id = r.run_id
+    ORDER BY l.run_id DESC, l.position DESC
+    LIMIT 1
+) AS e ON true
+LEFT JOIN LATERAL (
+    SELECT t.position, t.type
+    FROM (
+        SELECT e.position, e.type
+        WHERE e.type IN ('runtime.idle', 'runtime.budget_exhausted', 'runtime.paused', 'tool.in_doubt')
+        UNION ALL
+        (
+            SELECT i.position, i.type FROM events AS i
+            WHERE i.run_id = r.run_id AND i.type = 'runtime.idle'
+            ORDER BY i.run_id DESC, i.type DESC, i.position DESC LIMIT 1
+        )
+        UNION ALL
+        (
+            SELECT b.position, b.type FROM events AS b
+            WHERE b.run_id = r.run_id AND b.type = 'runtime.budget_exhausted'
+            ORDER BY b.run_id DESC, b.type DESC, b.position DESC LIMIT 1
+        )
+        UNION ALL
+        (
+            SELECT p.position, p.type FROM events AS p
+            WHERE p.run_id = r.run_id AND p.type = 'runtime.paused'
+            ORDER BY p.run_id DESC, p.type DESC, p.position DESC LIMIT 1
+        )
+        UNION ALL
+        (
+            SELECT d.position, d.type FROM events AS d
+            WHERE d.run_id = r.run_id AND d.type = 'tool.in_doubt'
+            ORDER BY d.run_id DESC, d.type DESC, d.position DESC LIMIT 1
+        )
+    ) AS t
+    ORDER BY t.position DESC
+    LIMIT 1
+) AS s ON true
+WHERE %s::text IS NULL OR r.run_id = %s::text
+ORDER BY r.created_at, r.run_id"""
+
+SELECT_MOST_RECENT = """
+SELECT r.run_id
+FROM runs AS r
+LEFT JOIN LATERAL (
+    SELECT l.seq
+    FROM events AS l
+    WHERE l.run_id = r.run_id
+    ORDER BY l.run_id DESC, l.position DESC
+    LIMIT 1
+) AS e ON true
+ORDER BY e.seq DESC NULLS LAST, r.created_at DESC, r.run_id DESC
+LIMIT 1"""
+
+SELECT_RUN_FOR_UPDATE = """
+SELECT
+    run_id, parent_run_id, forked_at_event_id, label,
+    to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    goal, frame_id, setup_count
+FROM runs
+WHERE run_id = %s
+FOR UPDATE"""
+
+UPDATE_RUN = """
+UPDATE runs
+SET parent_run_id = %s,
+    forked_at_event_id = %s,
+    label = %s,
+    goal = %s,
+    frame_id = %s,
+    setup_count = %s
+WHERE run_id = %s"""
+
+
+def list_runs(connections: Connections) -> list[RunRecord]:
+    """All runs by `created_at`, then id."""
+    with Handle(connections, read_only=True).open() as handle:
+        return handle.read(lambda s: [_record(row) for row in s.read(SELECT_ALL_RUNS, (None, None)).fetchall()])
+
+
+def most_recent_run_id(connections: Connections) -> str | None:
+    """The run that was appended to last; runs without events come after all others, the newest first."""
+    with Handle(connections, read_only=True).open() as handle:
+        row = handle.read(lambda s: s.read(SELECT_MOST_RECENT).fetchone())
+        return None if row is None else row[0]
+
+
+def select_run(session: Session, run_id: str) -> RunRecord | None:
+    """The record of one run, with what is derived from its log."""
+    row = session.read(SELECT_ALL_RUNS, (run_id, run_id)).fetchone()
+    return None if row is None else _record(row)
+
+
+def upsert_run(session: Session, run_id: str, *, created_at: str, **fields: Any) -> None:
+    """Insert or update a run's row, in a transaction of its own or in the open one."""
+    with session.transaction():
+        write_run(session, lambda known: merged_record(run_id, known, created_at=created_at, **fields), run_id)
+
+
+def write_run(session: Session, merge: Any, run_id: str) -> None:
+    """Write what `merge` makes of the stored record, or of None, inside an open transaction."""
+    known = lock_run(session, run_id)
+    fields = RunFields.of(merge(known))
+    if known is None:
+        if int(session.execute(INSERT_RUN_ONCE, tuple(fields.__dict__.values())).rowcount):
+            return
+        # Somebody recorded the run between the two statements; the row is there for good now.
+        known = lock_run(session, run_id)
+        fields = RunFields.of(merge(known))
+    if known is not None and fields != RunFields.of(known):
+        session.execute(
+            UPDATE_RUN,
+            (
+                fields.parent_run_id,
+                fields.forked_at_event_id,
+                fields.label,
+                fields.goal,
+                fields.frame_id,
+                fields.setup_count,
+                run_id,
+            ),
+        )
+
+
+def lock_run(session: Session, run_id: str) -> RunRecord | None:
+    """The stored part of a run's record, kept from changing until the transaction ends."""
+    row = session.execute(SELECT_RUN_FOR_UPDATE, (run_id,)).fetchone()
+    return None if row is None else _fields(row).record()
+
+
+def _fields(row: tuple[Any, ...]) -> RunFields:
+    run_id, parent, forked_at, label, created_at, goal, frame_id, setup_count = row[:8]
+    return RunFields(run_id, parent, forked_at, label, created_at.replace(".000000Z", "Z"), goal, frame_id, setup_count)
+
+
+def _record(row: tuple[Any, ...]) -> RunRecord:
+    position, last_id, last_stop, waiting = row[8:]
+    return _fields(row).record(
+        event_count=position or 0,
+        last_event_id=last_id,
+        status=status_of_stop(last_stop, waiting=bool(waiting)),
+    )

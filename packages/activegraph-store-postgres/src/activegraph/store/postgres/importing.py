@@ -1,0 +1,175 @@
+"""Runs from elsewhere: written with COPY in one transaction, and compared with what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from activegraph.core.event import NO_DIGEST, digest_of
+from activegraph.store.base import ImportResult, RawEvent, RunRecord
+from activegraph.store.imports import check_same_origin, compare_existing, conflict, too_long
+from activegraph.store.postgres import reads
+from activegraph.store.postgres.catalog import write_run
+from activegraph.store.postgres.connections import Connections
+from activegraph.store.postgres.driver import psycopg
+from activegraph.store.postgres.forking import wait_for_commit
+from activegraph.store.postgres.handle import Handle
+from activegraph.store.postgres.session import Session
+from activegraph.store.postgres.writes import instant
+from activegraph.store.records import merged_record
+
+__all__ = ["import_run"]
+
+# What stands behind the destination's head can only conflict by its id, and a conflict fails the whole run, so
+# COPY needs no temporary table: the unique keys refuse, and the transaction takes everything back.
+COPY_EVENTS = """
+COPY events (
+    run_id, position, id, type, actor, payload_text, frame_id, caused_by, timestamp_text, timestamp, digest
+) FROM STDIN"""
+
+SELECT_TAKEN = """
+SELECT id
+FROM events
+WHERE run_id = %s AND id = ANY(%s::text[])"""
+
+_BATCH = 2000
+
+
+def import_run(connections: Connections, record: RunRecord, events: Iterable[RawEvent]) -> ImportResult:
+    """Write a run and its rows in one transaction; rows that are there must be the same.
+
+    Raises:
+        LogInconsistencyError: Contents conflict (`reason` is `conflict`); nothing was written.
+    """
+    with Handle(connections, record.run_id, read_only=False) as handle:
+        handle.open(create_schema=True)
+        copying: list[RawEvent] = []
+
+        def copy(session: Session) -> ImportResult:
+            with session.transaction():
+                # The row is locked until the end, so two imports of one run come one after the other.
+                write_run(session, lambda known: merged_import(known, record), record.run_id)
+                result = _Import(session, record.run_id, copying).run(events)
+                wait_for_commit(session)
+            return result
+
+        try:
+            return handle.write(copy)
+        except Exception as error:
+            if isinstance(error.__cause__, psycopg().errors.UniqueViolation):
+                raise conflict(record.run_id, _taken(handle, record.run_id, copying), "position differs") from error
+            raise
+
+
+class _Import:
+    """One pass over the source's rows."""
+
+    def __init__(self, session: Session, run_id: str, copying: list[RawEvent]) -> None:
+        self._session = session
+        self._run_id = run_id
+        self._copying = copying
+        self._head = reads.head(session, run_id)[0]
+        self._digest = NO_DIGEST
+        self._instants: dict[str, str | None] = {}
+
+    def run(self, events: Iterable[RawEvent]) -> ImportResult:
+        source = iter(events)
+        existing = self._compare(source)
+        inserted = 0
+        position = existing
+        while self._copy(batch := list(islice(source, _BATCH)), position):
+            position += len(batch)
+            inserted += len(batch)
+        if self._head > position:
+            raise too_long(self._run_id, position)
+        return ImportResult(inserted, existing)
+
+    def _compare(self, source: Iterator[RawEvent]) -> int:
+        """Compare the source's first rows with those that are there; returns how many."""
+        position = 0
+        while position < self._head:
+            batch = list(islice(source, min(_BATCH, self._head - position)))
+            if not batch:
+                break
+            rows = reads.page(self._session, self._run_id, position + 1, position + len(batch), len(batch))
+            stored = {row[0]: RawEvent(*row) for row in rows}
+            for event in batch:
+                position += 1
+                self._digest = self._digest_of(event)
+                compare_existing(self._run_id, event, stored.get(position))
+        return position
+
+    def _copy(self, batch: list[RawEvent], position: int) -> bool:
+        if not batch:
+            return False
+        self._copying[:] = batch
+        run_id, instants = self._run_id, self._instants
+        instants.clear()
+        with self._session.copy(COPY_EVENTS) as copy:
+            for event in batch:
+                position += 1
+                self._digest = self._digest_of(event)
+                timestamp = event.timestamp
+                if timestamp not in instants:
+                    instants[timestamp] = instant(timestamp)
+                copy.write_row(
+                    (
+                        run_id,
+                        position,
+                        event.id,
+                        event.type,
+                        event.actor,
+                        event.payload,
+                        event.frame_id,
+                        event.caused_by,
+                        timestamp,
+                        instants[timestamp],
+                        self._digest,
+                    )
+                )
+        return True
+
+    def _digest_of(self, event: RawEvent) -> bytes:
+        if event.digest is not None:
+            return event.digest
+        payload = event.payload.encode("utf-8", "surrogatepass")
+        return digest_of(
+            self._digest,
+            event.id,
+            event.type,
+            payload,
+            event.actor,
+            event.frame_id,
+            event.caused_by,
+            event.timestamp,
+        )
+
+
+def _taken(handle: Handle, run_id: str, batch: list[RawEvent]) -> str | None:
+    """The first id of a refused batch that the run holds elsewhere, or that stands twice in the batch."""
+    ids = [event.id for event in batch]
+    taken = handle.read(lambda s: {row[0] for row in s.read(SELECT_TAKEN, (run_id, ids)).fetchall()})
+    seen: set[str] = set()
+    for id in ids:
+        if id in taken or id in seen:
+            return id
+        seen.add(id)
+    return None
+
+
+def merged_import(known: RunRecord | None, record: RunRecord) -> RunRecord:
+    """The destination's record after an import: lineage and time must agree, what is NULL is filled in."""
+    if known is not None:
+        check_same_origin(known, record)
+    fresh = {
+        name: getattr(record, name) if known is None or getattr(known, name) is None else None
+        for name in ("label", "goal", "frame_id", "setup_count")
+    }
+    return merged_record(
+        record.run_id,
+        known,
+        created_at=record.created_at,
+        parent_run_id=record.parent_run_id,
+        forked_at_event_id=record.forked_at_event_id,
+        **fresh,
+    )

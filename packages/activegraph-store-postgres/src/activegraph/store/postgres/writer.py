@@ -1,0 +1,212 @@
+"""What a handle knows of its run's head, and the appends behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from activegraph.core.event import NO_DIGEST, Event, canonical_payload, digest_of
+from activegraph.errors import ConcurrentWriterError, DuplicateEventError
+from activegraph.store.base import RawEvent
+from activegraph.store.postgres import reads
+from activegraph.store.postgres.driver import psycopg
+from activegraph.store.postgres.driver_errors import DRIVER
+from activegraph.store.postgres.session import IDLE, Session
+from activegraph.store.postgres.writes import Sync, insert_events, insert_run_once, split
+from activegraph.store.records import RunFields
+from activegraph.store.refusals import duplicate, first_double, unknown_event
+from activegraph.store.serde import header_of
+
+__all__ = ["Known", "Writer", "rows_behind"]
+
+SELECT_RUN_EXISTS = "SELECT 1 FROM runs WHERE run_id = %s"
+
+SELECT_KNOWN_ID = """
+SELECT id
+FROM events
+WHERE run_id = %s AND id = ANY(%s::text[]) AND position <= %s::bigint"""
+
+# Inserts take their lock on the table before they look at it, so this keeps all appends out until the commit.
+LOCK_EVENTS = "LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE"
+
+DELETE_AFTER = "DELETE FROM events WHERE run_id = %s AND position > %s::bigint"
+
+
+class _Fenced(Exception):
+    """The head is another one; rolls the transaction back."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A head as a handle knows it, to go back to when a transaction is undone."""
+
+    head: int
+    digest: bytes
+    has_record: bool
+
+
+class Writer:
+    """The writing end of one handle. It trusts what it knows; the statements do not."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.known = Known(0, NO_DIGEST, False)
+        self.in_doubt: list[RawEvent] = []
+        """A batch that was sent, and not there when it was looked for: if it is met later, it is ours."""
+
+    @property
+    def head(self) -> int:
+        """The last position, as known."""
+        return self.known.head
+
+    def learn(self, session: Session) -> None:
+        """Read the head, so that the next append goes behind it."""
+        position, _, digest = reads.head(session, self.run_id)
+        # What a transaction that is open has recorded may yet be rolled back.
+        settled = session.status == IDLE
+        recorded = settled and session.read(SELECT_RUN_EXISTS, (self.run_id,)).fetchone() is not None
+        self.known = Known(position, digest or NO_DIGEST, recorded)
+
+    def adopt(self, position: int, digest: bytes) -> None:
+        """Take a head that the caller has read up to as known."""
+        self.known = Known(position, digest, self.known.has_record)
+
+    def expect(self, session: Session, events: Sequence[Event], expected_count: int) -> None:
+        """Move to another head than the known one, if it is the log's.
+
+        Raises:
+            DuplicateEventError: The known prefix holds one of these ids.
+            ConcurrentWriterError: The log's head is another one.
+        """
+        ids = [event.id for event in events]
+        double = self._known_id(session, ids)
+        if double is not None:
+            raise duplicate(double, self.run_id)
+        before = self.known
+        self.learn(session)
+        if self.head != expected_count:
+            actual = self.head
+            self.known = before
+            raise self.stale(session, expected_count, actual)
+
+    def check(self, session: Session) -> None:
+        """Raise `ConcurrentWriterError` unless the log's head is the known one."""
+        position, _, digest = reads.head(session, self.run_id)
+        if position != self.head or (digest or NO_DIGEST) != self.known.digest:
+            raise self.stale(session, self.head, position)
+
+    def append(self, session: Session, rows: list[RawEvent], sync: Sync, *, first_record: RunFields | None) -> None:
+        """Append rows behind the known head; what is known then is left to the caller.
+
+        Args:
+            first_record: The run's record, written with the rows where the run has none.
+
+        Raises:
+            ConcurrentWriterError, DuplicateEventError: Nothing was stored.
+        """
+        driver = psycopg()
+        portions = split(rows)
+        known = self.known
+        try:
+            if first_record is None and len(portions) == 1:
+                if not insert_events(session, self.run_id, known.head, known.digest, rows, sync, alone=True):
+                    raise _Fenced
+                return
+            with session.transaction():
+                if first_record is not None:
+                    insert_run_once(session, first_record)
+                head, digest = known.head, known.digest
+                for portion in portions:
+                    if not insert_events(session, self.run_id, head, digest, portion, sync, alone=False):
+                        raise _Fenced
+                    head, digest = portion[-1].position, portion[-1].digest or NO_DIGEST
+        except _Fenced:
+            if not self._met_own(session, rows):
+                raise self.refused(session, rows) from None
+        except (driver.errors.UniqueViolation, driver.errors.SerializationFailure) as error:
+            if self._met_own(session, rows):
+                return
+            if isinstance(error, driver.errors.SerializationFailure) and not self._moved(session):
+                raise
+            raise self.refused(session, rows) from error
+
+    def advance(self, rows: Sequence[RawEvent], *, recorded: bool = True) -> None:
+        """Take appended rows as known. `recorded` is False where a caller may still roll the record back."""
+        self.in_doubt = []
+        if rows:
+            self.known = Known(rows[-1].position, rows[-1].digest or NO_DIGEST, recorded)
+
+    def truncate_after(self, session: Session, event_id: str) -> None:
+        """Delete what stands behind an event, unless the run grew since this handle last looked."""
+        with session.transaction():
+            session.execute(LOCK_EVENTS)
+            position = reads.position_of(session, self.run_id, event_id)
+            if position is None:
+                raise unknown_event(event_id, self.run_id, "truncate_after", DRIVER)
+            self.check(session)
+            session.execute(DELETE_AFTER, (self.run_id, str(position)))
+        self.learn(session)
+
+    def stale(self, session: Session, expected: int, actual: int) -> ConcurrentWriterError:
+        """The error for a head that is not the expected one."""
+        return ConcurrentWriterError(
+            run_id=self.run_id,
+            expected_head=self._id_at(session, expected),
+            actual_head=self._id_at(session, actual),
+            expected_count=expected,
+            actual_count=actual,
+            driver=DRIVER,
+        )
+
+    def _met_own(self, session: Session, rows: list[RawEvent]) -> bool:
+        """Whether these rows are in doubt from an earlier try, and stand in the log by now."""
+        sent = [(row.position, row.digest) for row in rows]
+        if sent != [(row.position, row.digest) for row in self.in_doubt]:
+            return False
+        return reads.digests(session, self.run_id, rows[0].position, rows[-1].position) == sent
+
+    def _moved(self, session: Session) -> bool:
+        return reads.head(session, self.run_id)[0] != self.head
+
+    def refused(self, session: Session, rows: list[RawEvent]) -> DuplicateEventError | ConcurrentWriterError:
+        """Why the keys refused: an id that this handle's prefix holds, or another writer."""
+        double = self._known_id(session, [row.id for row in rows])
+        if double is not None:
+            return duplicate(double, self.run_id)
+        return self.stale(session, self.head, reads.head(session, self.run_id)[0])
+
+    def _known_id(self, session: Session, ids: list[str]) -> str | None:
+        if not ids or not self.head:
+            return None
+        found = {row[0] for row in session.read(SELECT_KNOWN_ID, (self.run_id, ids, str(self.head)))}
+        return next((id for id in ids if id in found), None)
+
+    def _id_at(self, session: Session, position: int) -> str | None:
+        page = reads.page(session, self.run_id, position, position, 1) if position > 0 else []
+        return page[0][1] if page else None
+
+
+def rows_behind(run_id: str, events: Sequence[Event], position: int, digest: bytes) -> list[RawEvent]:
+    """Rows for `events` behind a head.
+
+    Raises:
+        NonSerializableEventError: An event that no store could carry.
+        DuplicateEventError: An id stands twice among them.
+    """
+    headers: list[tuple[Any, ...]] = []
+    payloads = []
+    for event in events:
+        headers.append(header_of(event))
+        payloads.append(canonical_payload(event))
+    double = first_double((header[0] for header in headers), ()) if len(headers) > 1 else None
+    if double is not None:
+        raise duplicate(double, run_id)
+    rows: list[RawEvent] = []
+    for (id, type, actor, frame_id, caused_by, timestamp), payload in zip(headers, payloads, strict=True):
+        position += 1
+        digest = digest_of(digest, id, type, payload, actor, frame_id, caused_by, timestamp)
+        rows.append(
+            RawEvent(position, id, type, actor, payload.decode("utf-8"), frame_id, caused_by, timestamp, digest)
+        )
+    return rows
