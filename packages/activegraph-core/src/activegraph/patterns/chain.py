@@ -25,6 +25,9 @@ in the order of matches.
 """
 
 
+_NONE: frozenset[int] = frozenset()
+
+
 @dataclass(slots=True)
 class Slot:
     """What one variable or anonymous element may be bound to."""
@@ -80,6 +83,7 @@ class Chain:
         link_types, rightward: Type of each relation, and whether its source is the node before.
         width: Number of places at the head of an entry.
         names: Variables in the order of the ids that follow.
+        late_checks: Conditions with NOT EXISTS, which no plan decides.
     """
 
     def __init__(self, clause: MatchClause) -> None:
@@ -96,17 +100,24 @@ class Chain:
             if place:
                 self.links.append(self._slot(clause.rels[place - 1].var, is_link=True))
             self.nodes.append(self._node(node.var, node.type, node.properties))
-        self.conditions: list[Condition] = []
+        self._conditions: Sequence[Condition] = ()
+        self.late_checks: tuple[Check, ...] = ()
         head = [self.nodes[0], *self.links]
         self._order = [*head, *sorted(set(self.nodes) - set(head))]
         self.width = len(self._order)
         self._named = [number for number, slot in enumerate(self.slots) if slot.name is not None]
         self.names = tuple(str(self.slots[number].name) for number in self._named)
-        self._plans: dict[tuple[int, bool, frozenset[int]], Plan] = {}
+        self._node_plans: dict[tuple[int, frozenset[int]], Plan] = {}
+        self._link_plans: dict[tuple[int, frozenset[int]], Plan] = {}
         self._nodes_by_type = _by_type((self.slots[number].type, number) for number in dict.fromkeys(self.nodes))
         self._links_by_type = _by_type(
             (type, place) for place, type in enumerate(self.link_types) if self.links.index(self.links[place]) == place
         )
+
+    def add_conditions(self, conditions: Sequence[Condition]) -> None:
+        """Let plans decide these as early as they can."""
+        self._conditions = conditions
+        self.late_checks = tuple(condition.check for condition in conditions if condition.needs_absence)
 
     def entry(self, slots: Slots) -> Entry:
         """A full assignment as it is kept."""
@@ -125,21 +136,21 @@ class Chain:
         """Types of objects that can play a part; None for any."""
         return {self.slots[number].type for number in self.nodes}
 
-    def plan_from_node(self, slot: int, known: frozenset[int] = frozenset()) -> Plan:
+    def plan_from_node(self, slot: int, known: frozenset[int] = _NONE) -> Plan:
         """The plan that starts with an object in `slot`, and other slots bound already."""
-        key = (slot, False, known)
-        if key not in self._plans:
+        plan = self._node_plans.get((slot, known))
+        if plan is None:
             place = self.nodes.index(slot)
-            self._plans[key] = self._plan(place, place, {slot, *known})
-        return self._plans[key]
+            plan = self._node_plans[slot, known] = self._plan(place, place, {slot, *known})
+        return plan
 
-    def plan_from_link(self, place: int, known: frozenset[int] = frozenset()) -> Plan:
+    def plan_from_link(self, place: int, known: frozenset[int] = _NONE) -> Plan:
         """The plan that starts with a relation at this position and both of its ends."""
-        key = (place, True, known)
-        if key not in self._plans:
+        plan = self._link_plans.get((place, known))
+        if plan is None:
             start = {self.links[place], self.nodes[place], self.nodes[place + 1], *known}
-            self._plans[key] = self._plan(place, place + 1, start)
-        return self._plans[key]
+            plan = self._link_plans[place, known] = self._plan(place, place + 1, start)
+        return plan
 
     def route(self, first: int, last: int, targets: frozenset[int]) -> tuple[bool, list[Step]]:
         """The shortest way from nodes `first` to `last` to one of the slots `targets`.
@@ -166,7 +177,7 @@ class Chain:
         return False, to_the_left
 
     def _plan(self, first: int, last: int, known: set[int]) -> Plan:
-        waiting = [condition for condition in self.conditions if not condition.needs_absence]
+        waiting = [condition for condition in self._conditions if not condition.needs_absence]
 
         def ready() -> tuple[Check, ...]:
             decided = [condition for condition in waiting if condition.slots <= known]

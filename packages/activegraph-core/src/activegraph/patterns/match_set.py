@@ -93,7 +93,7 @@ class MatchSet:
         if not disturbance:
             return kept
         flipped = self._update_witnesses(disturbance, search)
-        if flipped or len(disturbance) > max(_FEW, self._size() // 2):
+        if flipped or (len(disturbance) > _FEW and len(disturbance) > self._size() // 2):
             return self._rebuild(search)
         self._apply(kept, disturbance, search)
         return kept

@@ -78,7 +78,7 @@ class PatternMatcher:
         compiler = ConditionCompiler(self.chain.variables, self._add_absence)
         for part in parts:
             self._note_constant(part)
-        self.chain.conditions += [compiler.condition(part) for part in parts]
+        self.chain.add_conditions([compiler.condition(part) for part in parts])
         chains = [self.chain, *(absence.chain for absence in self.absences)]
         self._link_types = frozenset(type for chain in chains for type in chain.link_types)
         self._takes_any_object = any(None in chain.node_types for chain in chains)

@@ -27,6 +27,8 @@ _FEW = 32
 
 State = ObjectState | RelationState
 
+_NOTHING: Iterator[Slots] = iter(())
+
 
 class Search:
     """Finds assignments in one projection.
@@ -69,56 +71,44 @@ class Search:
     def with_object(self, chain: Chain, slot: int, state: ObjectState) -> Iterator[Slots]:
         """Every assignment that has this object in a node slot."""
         if not self.admits(chain.slots[slot], state):
-            return
+            return _NOTHING
         slots: Slots = [None] * len(chain.slots)
         slots[slot] = state
-        yield from self._complete(chain, chain.plan_from_node(slot), slots)
+        return self._complete(chain, chain.plan_from_node(slot), slots)
 
-    def with_relation(
-        self, chain: Chain, place: int, relation: RelationState, bound: Mapping[int, State] | None = None
-    ) -> Iterator[Slots]:
-        """Every assignment that has this relation at a position, and `bound` in other slots."""
-        if relation.type != chain.link_types[place]:
-            return
-        before, after = self._objects.get(relation.source), self._objects.get(relation.target)
-        if not chain.rightward[place]:
-            before, after = after, before
-        if before is None or after is None:
-            return
+    def with_relation(self, chain: Chain, place: int, relation: RelationState) -> Iterator[Slots]:
+        """Every assignment that has this relation at a position."""
         slots: Slots = [None] * len(chain.slots)
-        known = dict(bound or ())
-        known[chain.links[place]] = relation
-        for slot, state in (*known.items(), (chain.nodes[place], before), (chain.nodes[place + 1], after)):
-            if slots[slot] is None:
-                slots[slot] = state
-            elif slots[slot] is not state:
-                return
-        for slot in (*known, chain.nodes[place], chain.nodes[place + 1]):
-            if not self.admits(chain.slots[slot], slots[slot]):
-                return
-        yield from self._complete(chain, chain.plan_from_link(place, frozenset(known)), slots)
+        if not self._stretch(chain, place, relation, slots):
+            return _NOTHING
+        return self._complete(chain, chain.plan_from_link(place), slots)
 
     def agreeing(self, chain: Chain, bound: Mapping[int, State]) -> Iterator[Slots]:
         """Every assignment that has these elements, at least one, in these slots."""
-        known = frozenset(bound)
-        link = next((slot for slot in bound if chain.slots[slot].is_link), None)
-        if link is not None:
-            relation = bound[link]
-            if isinstance(relation, RelationState):
-                yield from self.with_relation(chain, chain.links.index(link), relation, bound)
-            return
         slots: Slots = [None] * len(chain.slots)
+        link: int | None = None
         for slot, state in bound.items():
-            if not self.admits(chain.slots[slot], state):
-                return
             slots[slot] = state
+            if not isinstance(state, ObjectState):
+                link = slot
+            elif not self.admits(chain.slots[slot], state):
+                return _NOTHING
+        known = frozenset(bound)
+        if link is not None:
+            place = chain.links.index(link)
+            if not self._stretch(chain, place, slots[link], slots):
+                return _NOTHING
+            return self._complete(chain, chain.plan_from_link(place, known), slots)
         plans = [chain.plan_from_node(slot, known) for slot in bound]
         plan = plans[0] if len(plans) == 1 else min(plans, key=lambda plan: self._first_hops(plan, slots))
-        yield from self._complete(chain, plan, slots)
+        return self._complete(chain, plan, slots)
 
     def holds(self, chain: Chain, slots: Slots) -> bool:
         """Whether a full assignment meets the conditions with NOT EXISTS too."""
-        return all(condition.check(slots, self) for condition in chain.conditions if condition.needs_absence)
+        for check in chain.late_checks:  # noqa: SIM110  # a generator costs more than most checks
+            if not check(slots, self):
+                return False
+        return True
 
     def is_absent(self, number: int, slots: Slots) -> bool:
         """Whether nothing that the numbered NOT EXISTS speaks of agrees with these bindings."""
@@ -130,16 +120,31 @@ class Search:
             self.settled[number] = next(self.all(absence.chain, narrow=True), None) is None
         return self.settled[number]
 
-    def admits(self, slot: Slot, state: State) -> bool:
-        """Whether this element, by itself, may stand in a slot; types of relations are left to hops."""
-        if not isinstance(state, ObjectState):
-            return slot.is_link
-        if slot.is_link or slot.is_impossible or (slot.type is not None and slot.type != state.type):
+    def admits(self, slot: Slot, state: ObjectState) -> bool:
+        """Whether this object, by itself, may stand in a node slot."""
+        if (slot.type is not None and slot.type != state.type) or slot.is_impossible:
             return False
         if not slot.properties:
             return True
         data = state.data()
         return all(is_equal(value_at(data, (name,)), value) for name, value in slot.properties)
+
+    def _stretch(self, chain: Chain, place: int, relation: RelationState, slots: Slots) -> bool:
+        """Bind a relation and both of its ends, if they agree with what is bound."""
+        if relation.type != chain.link_types[place]:
+            return False
+        before, after = self._objects.get(relation.source), self._objects.get(relation.target)
+        if not chain.rightward[place]:
+            before, after = after, before
+        slots[chain.links[place]] = relation
+        for slot, state in ((chain.nodes[place], before), (chain.nodes[place + 1], after)):
+            if state is None:
+                return False
+            if slots[slot] is None and self.admits(chain.slots[slot], state):
+                slots[slot] = state
+            elif slots[slot] is not state:
+                return False
+        return True
 
     def _complete(self, chain: Chain, plan: Plan, slots: Slots) -> Iterator[Slots]:
         """Bind the rest of a chain in every way; the same list is filled each time."""
@@ -182,7 +187,10 @@ class Search:
         else:
             return False
         slots[step.link] = relation
-        return all(check(slots, self) for check in step.checks)
+        for check in step.checks:  # noqa: SIM110  # a generator costs more than most checks
+            if not check(slots, self):
+                return False
+        return True
 
     def _candidates(self, chain: Chain, step: Step, slots: Slots) -> Iterable[RelationState]:
         """Relations that a hop may take, from the end where there are fewer."""
