@@ -105,7 +105,7 @@ class Owed:
         point: Point, subscriber: Subscriber, event: object, projection: Projection
     ) -> deque[RelationState] | None:
         """The relations of a turn that has begun: behind the last marked one, older than its first mark."""
-        if subscriber.relation_type is None:
+        if subscriber.relation_type is None or point.is_scheduled:
             return None
         candidates: Iterable[RelationState] = relations_of_event(projection, subscriber.relation_type, event)  # type: ignore[arg-type]
         last = point.last_relation

@@ -85,6 +85,8 @@ class Point(Struct, gc=False):
     relation_id: str | None = None
     last_relation: int = -1
     """Place in creation order of the last marked relation."""
+    is_scheduled: bool = False
+    """Whether the turn ended with a schedule instead of invocations."""
     matched_only: bool = False
     """Whether only `pattern.matched` is there yet."""
     touched: list[RelationState] | None = None
@@ -172,6 +174,8 @@ class LogScanner:
         self.tick = 0
         self.last_taken: str | None = None
         self.last_stop: tuple[str, str | None] | None = None
+        self.worked = False
+        """Whether a queue-visible event or a mark follows the last stop."""
         self.waiting: deque[WaitingEvent] = deque()
         self.first_taken = False
         """Whether the first waiting event was taken from the queue."""
@@ -213,12 +217,14 @@ class LogScanner:
         if internal and stored.actor == "runtime":
             mark = self._marks.get(type)
             if mark is not None:
+                self.worked = True
                 mark(stored)
                 return
         elif self._open is not None and stored.actor != self._open.behavior:
             self._lose_outcome()
         if not internal:
             self.tick += 1
+            self.worked = True
             self._wait(stored, internal=False)
         elif type in SUBSCRIBABLE:
             self._wait(stored, internal=True)
@@ -286,7 +292,7 @@ class LogScanner:
         scheduled = _decode_scheduled(stored.payload)
         mark = _Mark(scheduled.behavior, scheduled.event_id, scheduled.ordinal)
         self._lose_outcome()
-        self._reach(mark, stored)
+        self._reach(mark, stored).is_scheduled = True
         if self.first_taken and self.waiting:
             key = (mark.behavior, mark.ordinal, mark.event_id)
             self.entries[key] = WaitingEntry(mark.behavior, mark.ordinal, self.waiting[0], scheduled.fire_at_tick)
@@ -295,6 +301,7 @@ class LogScanner:
     def _on_idle(self, stored: StoredEvent) -> None:
         self._lose_outcome()
         self.last_stop = (stored.type, None)
+        self.worked = False
         while self.waiting:
             if not self.waiting[0].internal:
                 self.last_taken = self.waiting[0].event.id
@@ -304,6 +311,7 @@ class LogScanner:
         self._lose_outcome()
         stop = _decode_stop(stored.payload)
         self.last_stop = (stored.type, stop.exhausted_by)
+        self.worked = False
         if stop.next is None or stop.next.event_id is None:
             return
         event_id, turn = stop.next.event_id, stop.next.turn
@@ -339,7 +347,8 @@ class LogScanner:
         entry = self.entries.get(key)
         point = self.point
         if point is not None and (point.behavior, point.ordinal, point.event_id) == key:
-            return point
+            if point.delayed == (entry is not None):
+                return point
         if entry is not None:
             self._reach_tick(entry.fire_at)
             self._drop_entries_before(key)

@@ -64,6 +64,7 @@ def resume_engine(engine: Engine, loaded: LoadedRun) -> None:
     scan = loaded.scan
     engine.tick = scan.tick
     engine.last_stop = scan.last_stop
+    engine.worked = scan.worked and scan.last_stop is not None and scan.last_stop[0] == "runtime.idle"
     engine.last_taken = scan.last_taken
     engine.owed = Owed(scan)
     engine.owed_depth = engine.owed.depth(Subscriptions(tuple(engine.behaviors_now())))

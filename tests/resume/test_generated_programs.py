@@ -1,0 +1,158 @@
+"""A run that was cut off, stopped or forked anywhere goes on as if it had not been."""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from activegraph.core.clock import FrozenClock
+from activegraph.core.event import Event
+from activegraph.runtime.runtime import Runtime
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.equal_logs import essences
+from support.programs import RUN, Host, Program, programs
+from support.shared_memory import new_disk
+
+FULL = os.environ.get("ACTIVEGRAPH_TEST_SCALE") == "full"
+EXAMPLES = 2000 if FULL else int(os.environ.get("EX", "50"))
+
+generated = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
+
+
+def finished(program: Program, **options: Any) -> tuple[list[Event], int]:
+    """The log of a run that was never stopped, and how many commits it took."""
+    disk = new_disk()
+    host = Host(program, disk, **options)
+    disk.crash_at(None)
+    return host.finish(), disk.commits
+
+
+def some(draw: Any, last: int, most: int) -> list[int]:
+    """Every place up to `last`, or a few drawn ones where there are many."""
+    if FULL or last <= most:
+        return list(range(1, last + 1))
+    return sorted(draw(st.sets(st.integers(1, last), min_size=most, max_size=most)))
+
+
+@generated
+@given(program=programs(), data=st.data())
+def test_a_crash_at_any_commit_changes_nothing_of_the_finished_log(program: Program, data: Any) -> None:
+    expected, commits = finished(program)
+    for commit in some(data.draw, commits, 6):
+        disk = new_disk()
+        host = Host(program, disk)
+        disk.crash_at(commit, after=data.draw(st.booleans()))
+        assert essences(host.finish()) == essences(expected)
+
+
+@generated
+@given(program=programs(), data=st.data())
+def test_a_crash_while_resuming_changes_nothing_either(program: Program, data: Any) -> None:
+    expected, commits = finished(program)
+    for commit in some(data.draw, commits, 3):
+        disk = new_disk()
+        host = Host(program, disk)
+        disk.crash_at(commit, after=data.draw(st.booleans()))
+        host.go_on()
+        disk.crash_at(data.draw(st.integers(1, 5)), after=data.draw(st.booleans()))
+        assert essences(host.finish()) == essences(expected)
+
+
+@generated
+@given(
+    program=programs(), data=st.data(), dimension=st.sampled_from(("max_behavior_calls", "max_events", "max_patches"))
+)
+def test_a_budget_stop_at_any_limit_changes_nothing_of_the_finished_log(
+    program: Program, data: Any, dimension: str
+) -> None:
+    expected, _ = finished(program)
+    for limit in some(data.draw, 25, 5):
+        assert essences(finished(program, budget={dimension: limit})[0]) == essences(expected)
+
+
+@generated
+@given(program=programs(), data=st.data())
+def test_a_run_stopped_by_its_budget_and_loaded_goes_on_as_if_it_had_not_been(program: Program, data: Any) -> None:
+    expected, _ = finished(program)
+    for limit in some(data.draw, 20, 4):
+        disk = new_disk()
+        host = Host(program, disk, budget={"max_behavior_calls": limit})
+        disk.crash_at(None)
+        for step, _ in program.script:
+            if step in ("run", "goal"):
+                break
+        assert host.runtime is not None
+        host.runtime.run_goal("goal 0")
+        host.place = 1
+        host.load().run_until_idle()
+        assert essences(host.finish()) == essences(expected)
+
+
+@generated
+@given(program=programs(), data=st.data())
+def test_a_fork_keeps_its_prefix_and_repeats_nothing_that_was_decided(program: Program, data: Any) -> None:
+    expected, _ = finished(program)
+    disk = new_disk()
+    Host(program, disk).finish()
+    parent = Runtime.load(disk.url, RUN, behaviors=program.behaviors(), clock=FrozenClock())
+    for position in some(data.draw, len(expected), 6):
+        fork = parent.fork(expected[position - 1].id)
+        fork.run_until_idle()
+        log = list(fork.graph.events)
+        assert [e.to_dict() for e in log[:position]] == [e.to_dict() for e in expected[:position]]
+        marks = [(e.type, *invocation(e)) for e in log if e.type in ("behavior.started", "relation_behavior.started")]
+        assert len(marks) == len(set(marks))
+
+
+@generated
+@given(program=programs(), data=st.data())
+def test_a_fork_at_the_end_of_a_step_goes_on_like_its_parent(program: Program, data: Any) -> None:
+    disk = new_disk()
+    host = Host(Program(program.rules, program.setup, (("goal", 0),)), disk)
+    expected = host.finish()
+    parent = Runtime.load(disk.url, RUN, behaviors=program.behaviors(), clock=FrozenClock())
+    ends = [e.id for e in expected if e.type in ("behavior.completed", "behavior.failed", "goal.created")]
+    for place in some(data.draw, len(ends), 6):
+        fork = parent.fork(ends[place - 1])
+        fork._engine.seed = 7
+        fork.run_until_idle()
+        assert essences(fork.graph.events) == essences(expected)
+
+
+def invocation(started: Event) -> tuple[Any, ...]:
+    payload = started.payload
+    return payload["behavior"], payload.get("ordinal"), payload["event_id"], payload.get("relation_id")
+
+
+@generated
+@given(program=programs())
+def test_the_same_program_writes_the_same_bytes_twice(program: Program) -> None:
+    first, second = finished(program)[0], finished(program)[0]
+    assert [e.to_dict() for e in first] == [e.to_dict() for e in second]
+
+
+@generated
+@given(program=programs())
+def test_live_loaded_and_status_agree(program: Program) -> None:
+    disk = new_disk()
+    host = Host(program, disk)
+    host.finish()
+    live = host.runtime
+    assert live is not None
+    loaded = host.load()
+    for one, other in pairwise((live, loaded)):
+        assert one.graph.all_objects() == other.graph.all_objects()
+        assert one.graph.all_relations() == other.graph.all_relations()
+        assert one.pending_approvals() == other.pending_approvals()
+        assert (one.status().state, one.status().queue_depth) == (other.status().state, other.status().queue_depth)
+
+
+if __name__ == "__main__":
+    raise SystemExit(pytest.main([__file__]))
