@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from activegraph.conformance.cases import case, check, of_scale, same
-from activegraph.conformance.samples import event, events, ids, same_events
+from activegraph.conformance.samples import event, events, generated, ids, same_events
 from activegraph.conformance.suite import StoreSuite
 from activegraph.core.event import Event
 from activegraph.errors import EventNotFoundError
@@ -117,7 +117,11 @@ class OrderCases(StoreSuite):
                     f"iter_events({where}) raises {type(refusal.value).__name__}, not EventNotFoundError",
                 )
                 context = refusal.value.context  # type: ignore[attr-defined]  # by the check above
-                same("the error's event and run", (context.get("event_id"), context.get("run_id")), (unknown, store.run_id))
+                same(
+                    "the error's event and run",
+                    (context.get("event_id"), context.get("run_id")),
+                    (unknown, store.run_id),
+                )
                 check(unknown in str(refusal.value), "the error's text does not name the event")
         same("events afterwards", ids(list(store.iter_events())), ids(events(3)))
 
@@ -227,8 +231,7 @@ class OrderCases(StoreSuite):
 
     @case("A8", "iter_types() gives the events of exactly these types, in order", needs=("iter_types",), kind="P")
     def test_a8_events_of_types_are_a_filter_of_the_log(self) -> None:
-        @settings(max_examples=of_scale(20, 200), deadline=None, database=None, derandomize=True)
-        @settings(suppress_health_check=list(HealthCheck))
+        @generated(of_scale(20, 200))
         @given(
             written=st.lists(st.sampled_from(_TYPES), max_size=8),
             asked=st.lists(st.sampled_from((*_TYPES, "unknown", "")), max_size=4),
@@ -303,7 +306,9 @@ class OrderCases(StoreSuite):
             calls["tail(20)"] = lambda store: store.tail(20)
         for name, call in calls.items():
             ratio = min(_fastest(call, long) / _fastest(call, short) for _ in range(3))
-            check(ratio < 8, f"{name} takes {ratio:.0f} times as long in a run of {long.count()} events as in one of 100")
+            check(
+                ratio < 8, f"{name} takes {ratio:.0f} times as long in a run of {long.count()} events as in one of 100"
+            )
 
     def _long(self, number: int, padding: str = "") -> Any:
         store: Any = self.open()

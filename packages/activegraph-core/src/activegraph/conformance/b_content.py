@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from activegraph.conformance.cases import case, check, full_scale, of_scale, same
 from activegraph.conformance.samples import (
@@ -18,6 +18,7 @@ from activegraph.conformance.samples import (
     difference,
     event,
     events,
+    generated,
     ids,
     nested,
     payloads,
@@ -98,8 +99,7 @@ class ContentCases(StoreSuite):
     def test_b2_any_payload_comes_back_equal(self) -> None:
         store, count = self.open(), 0
 
-        @settings(max_examples=of_scale(80, 2000), deadline=None, database=None, derandomize=True)
-        @settings(suppress_health_check=list(HealthCheck))
+        @generated(of_scale(80, 2000))
         @given(payload=payloads())
         def holds(payload: dict[str, Any]) -> None:
             nonlocal count
@@ -117,8 +117,7 @@ class ContentCases(StoreSuite):
         store: Any = self.open()
         expected: list[str] = []
 
-        @settings(max_examples=of_scale(80, 2000), deadline=None, database=None, derandomize=True)
-        @settings(suppress_health_check=list(HealthCheck))
+        @generated(of_scale(80, 2000))
         @given(payload=payloads())
         def append(payload: dict[str, Any]) -> None:
             store.append(event(f"evt_{len(expected)}", payload=payload))
@@ -174,7 +173,7 @@ class ContentCases(StoreSuite):
         store = self.filled(2)
         for payload, path, kind in _refused_payloads():
             with pytest.raises(NonSerializableEventError) as refusal:
-                store.append(event("evt_3", payload=payload))
+                store.append(Event("evt_3", "note.made", payload))
             check(isinstance(refusal.value, TypeError), "the refusal is no TypeError")
             context = refusal.value.context
             same("path and type of the refused value", (context.get("path"), context.get("type")), (path, kind))
@@ -289,7 +288,19 @@ class ContentCases(StoreSuite):
 
     @case("B8", "ids that look alike are different ids")
     def test_b8_ids_that_look_alike_are_different(self) -> None:
-        alike = ["evt_a", "evt_A", "evt_a ", " evt_a", "evt_\u00e1", "evt_a\u0301", "evt_1", "evt_01", "evt_\uff11", "1", "1.0"]
+        alike = [
+            "evt_a",
+            "evt_A",
+            "evt_a ",
+            " evt_a",
+            "evt_\u00e1",
+            "evt_a\u0301",
+            "evt_1",
+            "evt_01",
+            "evt_\uff11",
+            "1",
+            "1.0",
+        ]
         store = self.open()
         appended = [event(id, payload={"n": n}) for n, id in enumerate(alike)]
         for each in appended:

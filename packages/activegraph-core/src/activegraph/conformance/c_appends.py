@@ -91,9 +91,7 @@ class AppendCases(StoreSuite):
         store.append_many(events(4, start=2))
         _holds(store, 5)
 
-    @case(
-        "C3", "a refused batch is not seen by another handle either", needs=("append_many", "second handle")
-    )
+    @case("C3", "a refused batch is not seen by another handle either", needs=("append_many", "second handle"))
     def test_c3_another_handle_sees_nothing_of_a_refused_batch(self) -> None:
         store: Any = self.filled(3)
         with pytest.raises(DuplicateEventError):
@@ -114,7 +112,11 @@ class AppendCases(StoreSuite):
         store.append_many(events(3, start=2))
         _holds(store, 4)
 
-    @case("C4", "what cannot be kept is found before a duplicate, and a duplicate before a stale head", needs=("append_many",))
+    @case(
+        "C4",
+        "what cannot be kept is found before a duplicate, and a duplicate before a stale head",
+        needs=("append_many",),
+    )
     def test_c4_checks_come_in_their_order(self) -> None:
         store: Any = self.filled(2)
         with pytest.raises(NonSerializableEventError):
@@ -123,9 +125,7 @@ class AppendCases(StoreSuite):
             store.append_many([event("evt_3"), event("evt_1")], expected_count=1)
         _holds(store, 2)
 
-    @case(
-        "C5", "a writer whose expected head is stale, too low or too high, stores nothing", needs=("append_many",)
-    )
+    @case("C5", "a writer whose expected head is stale, too low or too high, stores nothing", needs=("append_many",))
     def test_c5_a_wrong_expected_count_is_refused_in_both_directions(self) -> None:
         store: Any = self.filled(3)
         for expected in (0, 1, 2, 4, 5, 100):
@@ -152,7 +152,9 @@ class AppendCases(StoreSuite):
             store.append_many(events(1, start=2), expected_count=0)
         _holds(store, 1)
 
-    @case("C5", "whoever names the true head may append, whatever the handle knew", needs=("append_many", "second handle"))
+    @case(
+        "C5", "whoever names the true head may append, whatever the handle knew", needs=("append_many", "second handle")
+    )
     def test_c5_the_right_count_is_taken_from_a_stale_handle(self) -> None:
         store: Any = self.filled(2)
         other: Any = self.beside(store)
@@ -187,15 +189,18 @@ class AppendCases(StoreSuite):
                 raise error
             _holds(store, 2)
             check(store.get_event("evt_3") is None, "get_event() gives an event that was undone")
-        with pytest.raises(RuntimeError), store.transaction():
-            with store.transaction():
-                store.append(event("evt_3", payload={"n": "undone"}))
-                raise RuntimeError("inner")
+        with pytest.raises(RuntimeError), store.transaction(), store.transaction():
+            store.append(event("evt_3", payload={"n": "undone"}))
+            raise RuntimeError("inner")
         _holds(store, 2)
         store.append(event("evt_3", payload={"n": 3}))
         _holds(store, 3)
 
-    @case("C6", "a batch that is refused inside a transaction leaves nothing of itself", needs=("transaction", "append_many"))
+    @case(
+        "C6",
+        "a batch that is refused inside a transaction leaves nothing of itself",
+        needs=("transaction", "append_many"),
+    )
     def test_c6_a_refused_batch_inside_a_transaction_leaves_nothing(self) -> None:
         store: Any = self.filled(1)
         with store.transaction():
@@ -351,13 +356,19 @@ def _holds(store: EventStore, number: int) -> None:
 
 
 def _is_duplicate(error: BaseException, event_id: str, run_id: str) -> None:
-    check(isinstance(error, DuplicateEventError), f"a duplicate id raises {type(error).__name__}, not DuplicateEventError")
+    check(
+        isinstance(error, DuplicateEventError), f"a duplicate id raises {type(error).__name__}, not DuplicateEventError"
+    )
     context: dict[str, Any] = getattr(error, "context", {})
     same("event and run of the error", (context.get("event_id"), context.get("run_id")), (event_id, run_id))
 
 
 def _is_stale(error: ConcurrentWriterError, run_id: str, *, expected: int, actual: int) -> None:
     told = (error.run_id, error.expected_count, error.actual_count, error.actual_head)
-    same("run, expected and actual count, actual head of the error", told, (run_id, expected, actual, f"evt_{actual}" if actual else None))
+    same(
+        "run, expected and actual count, actual head of the error",
+        told,
+        (run_id, expected, actual, f"evt_{actual}" if actual else None),
+    )
     same("the error's context", error.context.get("actual_count"), actual)
     same("expected head", error.expected_head, f"evt_{expected}" if 1 <= expected <= actual else None)

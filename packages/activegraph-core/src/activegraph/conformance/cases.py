@@ -119,6 +119,7 @@ def case(
     def decorate(method: _Method) -> _Method:
         @wraps(method)
         def run(self: Suite, *arguments: Any, **named: Any) -> None:
+            __tracebackhide__ = True
             try:
                 for need in needs:
                     if (lacking := self.missing(need)) is not None:

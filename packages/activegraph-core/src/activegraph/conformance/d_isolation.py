@@ -57,8 +57,36 @@ class IsolationCases(StoreSuite):
     @case("D2", "run ids that look alike, or mean something to a database or a file system, are different runs")
     def test_d2_run_ids_that_look_alike_are_different_runs(self) -> None:
         base = self.new_run("Run")
-        endings = ["", "1", "_", "%", "'", '"', ";--", " ", "/x", "/../x", "\\", ".", ":", "?", "#", "*", "\u00e9", "e\u0301", "x" * 300]
-        names = [*(base + ending for ending in endings), base.lower(), base.upper(), base[:-1], f"%{base}", f"_{base}", f"../{base}"]
+        endings = [
+            "",
+            "1",
+            "_",
+            "%",
+            "'",
+            '"',
+            ";--",
+            " ",
+            "/x",
+            "/../x",
+            "\\",
+            ".",
+            ":",
+            "?",
+            "#",
+            "*",
+            "\u00e9",
+            "e\u0301",
+            "x" * 300,
+        ]
+        names = [
+            *(base + ending for ending in endings),
+            base.lower(),
+            base.upper(),
+            base[:-1],
+            f"%{base}",
+            f"_{base}",
+            f"../{base}",
+        ]
         stores = [self.open(self.known_run(name)) for name in names]
         for n, store in enumerate(stores):
             store.append(event("evt_1", payload={"run": n}))
@@ -69,7 +97,9 @@ class IsolationCases(StoreSuite):
             same(f"events of run {names[n]!r}", ids(found), ["evt_1", f"evt_of_{n}"])
             same(f"payloads of run {names[n]!r}", [each.payload["run"] for each in found], [n, n])
             same("count()", store.count(), 2)
-            check(store.get_event(f"evt_of_{(n + 1) % len(names)}") is None, f"run {names[n]!r} gives an event of another")
+            check(
+                store.get_event(f"evt_of_{(n + 1) % len(names)}") is None, f"run {names[n]!r} gives an event of another"
+            )
         stores[0].truncate_after("evt_1")
         for n, store in enumerate(stores[1:], start=1):
             same(f"count() of run {names[n]!r} after run {names[0]!r} was truncated", store.count(), 2)
@@ -83,7 +113,11 @@ class IsolationCases(StoreSuite):
             store.upsert_run(created_at=f"2026-05-15T10:32:0{n}Z", label=f"label {n}")
         for n, store in enumerate(stores):
             record = store.get_run()
-            same("the record", (record.run_id, record.label, record.created_at), (names[n], f"label {n}", f"2026-05-15T10:32:0{n}Z"))
+            same(
+                "the record",
+                (record.run_id, record.label, record.created_at),
+                (names[n], f"label {n}", f"2026-05-15T10:32:0{n}Z"),
+            )
 
     @case("D3", "truncating one run leaves the bytes and digests of the others", needs=("iter_raw",))
     def test_d3_truncating_a_run_leaves_the_others_alone(self) -> None:
@@ -104,7 +138,10 @@ def _belongs(store: EventStore, name: str, number: int) -> None:
     same(f"events of the {name} run", [each.payload for each in found], [{"run": name, "n": n} for n in range(number)])
     same(f"count() of the {name} run", store.count(), number)
     single = [store.get_event(f"evt_{n}") for n in range(number)]
-    check(all(each is not None and each.payload["run"] == name for each in single), "get_event() gives another run's event")
+    check(
+        all(each is not None and each.payload["run"] == name for each in single),
+        "get_event() gives another run's event",
+    )
     if hasattr(reads, "tail"):
         same("tail()", [each.payload["run"] for each in reads.tail(100)], [name] * number)
     if hasattr(reads, "iter_range"):

@@ -70,7 +70,7 @@ class StoreHooks(Protocol):
         ...
 
     def held_lock(self, url: str) -> AbstractContextManager[None]:
-        """Hold a lock in another session that lets readers and writers work and refuses a change of the schema."""
+        """Hold a lock in another session that lets readers in, and keeps writers and changes of the schema out."""
         ...
 
     def without_rights(self, url: str) -> AbstractContextManager[tuple[str, str]]:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import IntEnum
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from activegraph.conformance.cases import check
@@ -25,6 +26,7 @@ __all__ = [
     "event",
     "events",
     "fields",
+    "generated",
     "ids",
     "nested",
     "payloads",
@@ -86,7 +88,8 @@ def same_events(found: Sequence[Event], expected: Sequence[Event]) -> None:
         for name in ("type", "actor", "frame_id", "caused_by", "timestamp"):
             ours, theirs = getattr(wanted, name), getattr(got, name)
             check(
-                ours == theirs and type(ours) is type(theirs), f"{name} of {wanted.id!r} is {theirs!r:.200}, not {ours!r:.200}"
+                ours == theirs and type(ours) is type(theirs),
+                f"{name} of {wanted.id!r} is {theirs!r:.200}, not {ours!r:.200}",
             )
         differs = difference(reference(wanted.payload), got.payload)
         check(differs is None, f"the payload of {wanted.id!r:.80} differs: {differs}")
@@ -114,7 +117,9 @@ def difference(expected: Any, got: Any, path: str = "payload") -> str | None:
         found = (difference(item, got[n], f"{path}[{n}]") for n, item in enumerate(expected))
         return next((each for each in found if each is not None), None)
     if type(expected) is not type(got):
-        return f"{path} is {_shown(got)} of type {type(got).__name__}, not {_shown(expected)} of {type(expected).__name__}"
+        return (
+            f"{path} is {_shown(got)} of type {type(got).__name__}, not {_shown(expected)} of {type(expected).__name__}"
+        )
     if isinstance(expected, float):
         equal = struct.pack("<d", expected) == struct.pack("<d", got) or (expected != expected and got != got)
     else:
@@ -137,7 +142,17 @@ def nested(levels: int) -> list[Any]:
     return inner
 
 
-_STRANGE = "a\x00b", "\ud800", "\udfff tail", "𝄞🦉", "e\u0301", "\u00e9", "\u2028\u2029", 'quote " and \\', "\x07\x1f\x7f"
+_STRANGE = (
+    "a\x00b",
+    "\ud800",
+    "\udfff tail",
+    "𝄞🦉",
+    "e\u0301",
+    "\u00e9",
+    "\u2028\u2029",
+    'quote " and \\',
+    "\x07\x1f\x7f",
+)
 
 HARD_VALUES: dict[str, Any] = {
     **{f"text {n}": text for n, text in enumerate(_STRANGE)},
@@ -214,6 +229,17 @@ _VALUES = st.recursive(
     ),
     max_leaves=15,
 )
+
+
+def generated(examples: int) -> settings:
+    """Settings of a generated case: the same examples each time, and no files left behind."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 def payloads() -> st.SearchStrategy[dict[str, Any]]:

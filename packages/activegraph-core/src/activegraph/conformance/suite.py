@@ -11,7 +11,10 @@ from typing import Any
 from uuid import uuid4
 
 from activegraph.conformance.cases import Lacking
+from activegraph.conformance.catalog import Catalog, doors
+from activegraph.conformance.children import Message
 from activegraph.conformance.hooks import hooks_of
+from activegraph.conformance.processes import ask, options
 from activegraph.store.base import EventStore, StoreBackend
 from activegraph.store.url import StoreURL, parse_store_url
 
@@ -36,12 +39,19 @@ _HOOKED = {
     "second process": "a second process (hook: crash_command)",
     "damaged row": "a damaged row (hook: damage)",
     "schema version": "another schema version (hook: set_meta)",
-    "fork": "fork_run [RunCatalog] and the store's URL (hook: url)",
+    "catalog": "list_runs and most_recent_run_id [RunCatalog] (hook: url)",
+    "fork": "fork_run [RunCatalog] (hook: url)",
     "import": "import_run of its backend and the store's URL (hook: url)",
     "empty place": "an empty place ({tmp} in the URL, or the backend's hook isolated)",
+    "state": "a look at all that the store keeps (the backend's hook state)",
     "server": "a server behind the URL",
+    "foreign tables": "somebody else's tables (the backend's hook make_foreign)",
+    "held lock": "a lock of another session (the backend's hook held_lock)",
+    "lent connections": "connections of the caller's (the backend's hook lend)",
 }
-"""Capabilities that hang on a hook of the suite, as a skip says them."""
+"""Capabilities that hang on a hook, as a skip says them."""
+
+_BACKEND_HOOKS = {"foreign tables": "make_foreign", "held lock": "held_lock", "lent connections": "lend"}
 
 
 class StoreSuite:
@@ -72,8 +82,7 @@ class StoreSuite:
 
     def crash_command(self, *arguments: str) -> Sequence[str]:
         """The command line of a process that works on the same data: the worker with these arguments."""
-        url = self.store_url()
-        return [sys.executable, "-m", "activegraph.conformance.worker", url, *arguments]
+        return self.worker_on(self.store_url(), *arguments)
 
     def damage(self, run_id: str, position: int, *, delete: bool = False, **columns: Any) -> None:
         """Change columns of a stored row past the store (`payload`, `type`, …), or delete the row."""
@@ -108,11 +117,18 @@ class StoreSuite:
                 return self._overrides("damage")
             case "schema version":
                 return self._overrides("set_meta")
-            case "fork":
-                return self._url() is not None and hasattr(self.backend(), "fork_run")
+            case "catalog" | "fork":
+                return any(need == "catalog" or each.fork_run is not None for each in self.catalogs())
             case "import":
                 return self._url() is not None and hasattr(self.backend(), "import_run")
-        return False
+            case "state":
+                return self._url() is not None and (
+                    self.parsed_url().sqlite_path is not None or self._has_hook("state")
+                )
+        return need in _BACKEND_HOOKS and self._has_hook(_BACKEND_HOOKS[need])
+
+    def _has_hook(self, name: str) -> bool:
+        return getattr(hooks_of(self._url()), name, None) is not None
 
     def _overrides(self, hook: str) -> bool:
         return getattr(type(self), hook) is not getattr(StoreSuite, hook)
@@ -135,7 +151,8 @@ class StoreSuite:
 
     def _url(self) -> str | None:
         given: Any = self.url
-        return given() if callable(given) else given
+        url: str | None = given() if callable(given) else given
+        return url
 
     def store_url(self) -> str:
         """The URL of the data that `make_store` works on."""
@@ -162,6 +179,14 @@ class StoreSuite:
             raise Lacking(f"the backend's hook {name}")
         hook: Callable[..., Any] = found
         return hook
+
+    def catalogs(self) -> list[Catalog]:
+        """The doors to all runs at once: the URL's backend, and the store's class."""
+        return self.catalogs_at(self._url(), self.open())
+
+    def catalogs_at(self, url: str | None, store: EventStore) -> list[Catalog]:
+        """The doors to all runs of the place of `url`, in which `store` stands."""
+        return doors(url, type(store), getattr(store, "target", url))
 
     @property
     def resources(self) -> ExitStack:
@@ -235,12 +260,34 @@ class StoreSuite:
         """The URL of a place of its own where no store has been yet."""
         raise Lacking(_HOOKED["empty place"])
 
-    def place_state(self) -> object:
-        """All that is in the place of the store's URL, comparable by `==`: files, or what the hook `state` tells."""
-        url = self.parsed_url()
-        if url.sqlite_path is not None:
-            return directory_state(Path(url.sqlite_path).parent)
-        return self.hook("state")(url.raw)
+    def open_at(self, url: str, run_id: str, *, read_only: bool = False) -> EventStore:
+        """A handle on a run of the store at `url`, through its backend."""
+        from activegraph.store.runs import open_store
+
+        return self.keep(open_store(url, run_id, read_only=read_only))
+
+    def worker_on(self, url: str, *arguments: str) -> list[str]:
+        """The command line of a worker on the store at `url`."""
+        return [sys.executable, "-m", "activegraph.conformance.worker", url, *arguments]
+
+    def work(self, command: str, **named: Any) -> list[Message]:
+        """What a worker on the store under test tells of a command."""
+        return ask(self.crash_command(command, options(**named)))
+
+    def state_of(self, url: str | None) -> object:
+        """All that is in the place of a URL, comparable by `==`: files, or what the hook `state` tells.
+
+        Args:
+            url: None for the place of the store under test.
+        """
+        parsed = parse_store_url(url or self.store_url())
+        if parsed.sqlite_path is not None:
+            return directory_state(Path(parsed.sqlite_path).parent)
+        return self.hook("state")(parsed.raw)
+
+    def public_url(self) -> tuple[str, Path]:
+        """The URL of an empty place in a folder that other users of the machine can reach, and the folder."""
+        raise Lacking(_HOOKED["empty place"])
 
     def finish(self) -> None:
         """Close what the case opened and call the user's `cleanup`."""
