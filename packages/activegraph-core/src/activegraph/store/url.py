@@ -109,7 +109,8 @@ def parse_sqlite_url(url: str) -> StoreURL:
         raise invalid(url, "has no path", _slashes(rest or "run.db"))
     location, _, query = rest[2:].partition("?")
     if location and not location.startswith("/"):
-        raise invalid(url, f"has a host part {location.split('/', 1)[0]!r}", _slashes(location))
+        shown = safe_url(url).partition("//")[2].partition("?")[0]
+        raise invalid(url, f"has a host part {shown.split('/', 1)[0]!r}", _slashes(shown))
     path = os.fsdecode(unquote_to_bytes(location[1:]))
     if not path:
         raise invalid(url, "has no path", _slashes("run.db"))
