@@ -149,7 +149,7 @@ def _declared(rule: Rule) -> Behavior | RelationBehavior:
         "activate_after": rule.delay,
     }
     if rule.pattern is not None:
-        from activegraph.patterns import parse
+        from activegraph.runtime.patterns import parse
 
         options.update(pattern=rule.pattern, pattern_matcher=parse(rule.pattern).compile())
     if rule.relation is None:

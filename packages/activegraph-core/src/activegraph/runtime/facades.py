@@ -175,7 +175,8 @@ class Context:
     @property
     def matches(self) -> Sequence[Any]:
         """All matches of the behavior's pattern as of the call; equals a list, empty without a pattern."""
-        return self._invocation.matches
+        matches = self._invocation.matches
+        return [] if matches is None else matches
 
     @property
     def new_matches(self) -> Sequence[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Sequence
 from hashlib import sha256
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -21,12 +20,13 @@ from activegraph.core.view import View
 from activegraph.errors import ReplayDivergenceError
 from activegraph.runtime.compare import require_same
 from activegraph.runtime.facades import BehaviorGraph, Context
-from activegraph.runtime.matching import matches_of_element, touched_element
+from activegraph.runtime.matching import touched_element
 from activegraph.runtime.scanner import CutOff
 from activegraph.runtime.subscriptions import Subscriber
 from activegraph.runtime.view_builder import build_view
 
 if TYPE_CHECKING:
+    from activegraph.patterns.view import MatchView
     from activegraph.runtime.engine import Engine
 
 __all__ = ["Invocation"]
@@ -67,7 +67,7 @@ class Invocation:
         self.patches_proposed = 0
         self.events_emitted = 0
         self.is_running = True
-        self.matches: Sequence[Any] = ()
+        self.matches: MatchView | None = None
         self._announces_matches = announces_matches
         self._sequence = engine.projection.sequence
         self._head = engine.log.head if cut is None else cut.started_at - 1
@@ -143,11 +143,11 @@ class Invocation:
     def new_matches(self) -> list[Any]:
         """Those of the matches that bind the object or relation that the trigger touched."""
         touched = touched_element(self.trigger)
-        return [] if touched is None else matches_of_element(self.matches, touched)
+        return [] if touched is None or self.matches is None else self.matches.touching(touched)
 
     def _match(self) -> None:
         """Take the pattern's matches as of the call; the first invocation of a turn says how many there are."""
-        self.matches = self.engine.matching.matches(self.subscriber)
+        matches = self.matches = self.engine.matching.matches(self.subscriber)
         if self.prefix:
             self._announces_matches = self.prefix[0].type == "pattern.matched"
         if not self._announces_matches:
@@ -155,7 +155,7 @@ class Invocation:
         payload = b'{"behavior":%b,"event_id":%b,"matches_count":%d,"pattern":%b%b}' % (
             self.subscriber.quoted_name,
             _quote(self.trigger.id),
-            len(self.matches),
+            len(matches),
             encode_plain(self.subscriber.pattern),
             self._ordinal(),
         )

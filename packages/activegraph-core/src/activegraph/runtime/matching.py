@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from activegraph.core.codec import decode_canonical
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.projection import Projection
 from activegraph.runtime.subscriptions import Subscriber
 
-__all__ = ["Matching", "matches_of_element", "touched_element"]
+if TYPE_CHECKING:
+    from activegraph.patterns.match_set import MatchSet
+    from activegraph.patterns.view import MatchView
+
+__all__ = ["Matching", "touched_element"]
 
 
 class Matching:
@@ -18,21 +21,20 @@ class Matching:
 
     def __init__(self, projection: Projection) -> None:
         self._projection = projection
-        self._sets: dict[int, Any] = {}
+        self._sets: dict[int, MatchSet] = {}
 
     def has_match(self, subscriber: Subscriber) -> bool:
         """Whether the behavior's pattern matches the graph as it is now."""
         return len(self._set_of(subscriber)) > 0
 
-    def matches(self, subscriber: Subscriber) -> Sequence[Any]:
+    def matches(self, subscriber: Subscriber) -> MatchView:
         """All matches as of now; what the graph becomes later does not change them."""
-        found: Sequence[Any] = self._set_of(subscriber).view()
-        return found
+        return self._set_of(subscriber).view()
 
-    def _set_of(self, subscriber: Subscriber) -> Any:
+    def _set_of(self, subscriber: Subscriber) -> MatchSet:
         kept = self._sets.get(id(subscriber.matcher))
         if kept is None:
-            from activegraph.patterns import MatchSet
+            from activegraph.patterns.match_set import MatchSet
 
             kept = self._sets[id(subscriber.matcher)] = MatchSet(subscriber.matcher, self._projection)
         return kept
@@ -61,8 +63,3 @@ def touched_element(event: Event) -> str | None:
         inner = event.payload.get(event.type.split(".")[0])
         value = inner.get("id") if isinstance(inner, dict) else None
     return value if isinstance(value, str) else None
-
-
-def matches_of_element(matches: Sequence[Any], element_id: str) -> list[Any]:
-    """Those that bind the object or relation of this id, in the same order."""
-    return [match for match in matches if element_id in match.bindings.values()]

@@ -346,9 +346,9 @@ class LogScanner:
         key = (mark.behavior, mark.ordinal, mark.event_id)
         entry = self.entries.get(key)
         point = self.point
-        if point is not None and (point.behavior, point.ordinal, point.event_id) == key:
-            if point.delayed == (entry is not None):
-                return point
+        is_delayed = entry is not None
+        if point is not None and (point.behavior, point.ordinal, point.event_id, point.delayed) == (*key, is_delayed):
+            return point
         if entry is not None:
             self._reach_tick(entry.fire_at)
             self._drop_entries_before(key)
