@@ -58,7 +58,7 @@ class StoreHooks(Protocol):
         ...
 
     def damage(self, url: str, run_id: str, position: int, *, delete: bool = False, **columns: Any) -> None:
-        """Change the columns `id`, `type`, `position`, `payload`, `digest` of a stored row, or delete it."""
+        """Change columns of a stored row (`id`, `type`, `payload` as text, `digest`, …), or delete it."""
         ...
 
     def set_meta(self, url: str, key: str, value: str | None) -> None:

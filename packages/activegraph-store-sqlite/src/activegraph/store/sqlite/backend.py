@@ -23,6 +23,13 @@ class SQLiteBackend:
 
     scheme = "sqlite"
 
+    @property
+    def conformance_hooks(self) -> object:
+        """What the conformance suites may do to a file from outside."""
+        from activegraph.store.sqlite.conformance import SQLiteHooks
+
+        return SQLiteHooks()
+
     def parse(self, url: str) -> StoreURL:
         """The URL's path and options."""
         return parse_sqlite_url(url)

@@ -53,7 +53,8 @@ LEFT JOIN events AS e ON e.seq = (
     SELECT l.seq FROM events AS l WHERE l.run_id = r.run_id ORDER BY l.position DESC LIMIT 1
 )"""
 
-SELECT_ALL_RUNS = SELECT_RUNS + "\nORDER BY r.created_at, r.run_id"
+# "…01Z" comes before "…01.5Z", and only without its last letter does the text say so.
+SELECT_ALL_RUNS = SELECT_RUNS + "\nORDER BY rtrim(r.created_at, 'Z'), r.run_id"
 SELECT_ONE_RUN = SELECT_RUNS + "\nWHERE r.run_id = ?"
 
 SELECT_LAST_APPENDED = """
@@ -63,7 +64,7 @@ WHERE EXISTS (SELECT 1 FROM runs AS r WHERE r.run_id = e.run_id)
 ORDER BY e.seq DESC
 LIMIT 1"""
 
-SELECT_NEWEST_RUN = "SELECT run_id FROM runs ORDER BY created_at DESC, run_id DESC LIMIT 1"
+SELECT_NEWEST_RUN = "SELECT run_id FROM runs ORDER BY rtrim(created_at, 'Z') DESC, run_id DESC LIMIT 1"
 
 UPSERT_RUN = """
 INSERT INTO runs (run_id, parent_run_id, forked_at_event_id, label, created_at, goal, frame_id, setup_count)
@@ -195,17 +196,29 @@ def _first_hole(connection: sqlite3.Connection, run_id: str) -> int:
 
 
 def _record(connection: sqlite3.Connection, row: tuple[Any, ...]) -> RunRecord:
-    position, last_id, last_type, *stops = row[8:]
-    position = position or 0
+    run_id, parent, forked_at, label, created_at, goal, frame_id, setup_count, position, last_id, last_type, *stops = (
+        row
+    )
+    if last_type is None:
+        return RunRecord(run_id, parent, forked_at, label, created_at, goal, frame_id, setup_count=setup_count)
     if last_type in STOP_TYPES:
-        last_stop, stopped_at = last_type, position
+        status = status_of_stop(last_type, waiting=False)
     else:
         stopped_at, last_stop = max((at or 0, type) for at, type in zip(stops, STOP_TYPES, strict=True))
-    waiting = last_stop == "runtime.idle" and reads.waits_behind(connection, row[0], stopped_at)
-    return RunFields(*row[:8]).record(
-        event_count=position,
-        last_event_id=last_id,
-        status=status_of_stop(last_stop if stopped_at else None, waiting=waiting),
+        waiting = last_stop == "runtime.idle" and reads.waits_behind(connection, run_id, stopped_at)
+        status = status_of_stop(last_stop if stopped_at else None, waiting=waiting)
+    return RunRecord(
+        run_id,
+        parent,
+        forked_at,
+        label,
+        created_at,
+        goal,
+        frame_id,
+        position,
+        last_id,
+        status,
+        setup_count,
     )
 
 
