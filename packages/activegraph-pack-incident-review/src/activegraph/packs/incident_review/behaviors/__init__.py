@@ -1,0 +1,1 @@
+"""The behaviors of a review, one module per step of the work."""

@@ -1,0 +1,158 @@
+"""`memo_rules`: the memo of an incident, every finding with the evidence that it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from activegraph.core.elements import Object
+from activegraph.core.event import Event
+from activegraph.core.view import View
+from activegraph.packs.incident_review.behaviors.objects import create, incident_in, signals_in, sources_of
+from activegraph.packs.incident_review.behaviors.reminders import lines_of
+from activegraph.packs.incident_review.rules.case import SignalView
+from activegraph.packs.incident_review.wording import between, counted, duration, seconds_between
+
+__all__ = ["NO_CONFLICTS", "NO_RULE_MATCHED", "memo_rules"]
+
+NO_CONFLICTS = "no conflicts found"
+NO_RULE_MATCHED = "no rule matched"
+
+_ENTRIES = 30
+
+
+def memo_rules(event: Event, graph: Any, ctx: Any) -> None:
+    """Write the memo of an incident from what the review has found."""
+    view = ctx.view
+    incident = incident_in(view)
+    signals = signals_in(view)
+    inquiries = view.objects("inquiry")
+    findings = _findings(view)
+    conflicts = [_conflict(graph.get_object(id)) for id in incident.data["conflicts"]]
+    open_conflicts = counted(len(conflicts), "conflict is open", "conflicts are open")
+    memo = create(
+        graph,
+        "memo",
+        title=incident.data["title"],
+        incident=incident.id,
+        summary=_summary(incident, findings, len(conflicts), signals, inquiries),
+        timeline={"entries": _entries(signals), "notes": _notes(signals, findings)},
+        inquiries_answered=[_answered(view, each) for each in inquiries if each.data["status"] == "answered"],
+        inquiries_unresolved=[_unresolved(each, signals) for each in inquiries if each.data["status"] == "unresolved"],
+        findings=findings,
+        open_conflicts=conflicts,
+        conflicts_note=open_conflicts if conflicts else NO_CONFLICTS,
+        actions=[_action(graph.get_object(id)) for id in incident.data["actions"]],
+    )
+    graph.add_relation(memo.id, incident.id, "reports_on")
+    graph.patch_object(incident.id, {"status": "reviewed"})
+
+
+def _summary(
+    incident: Object,
+    findings: Sequence[dict[str, Any]],
+    conflicts: int,
+    signals: Sequence[SignalView],
+    inquiries: Sequence[Object],
+) -> str:
+    logged = [signal for signal in signals if signal.source == "log" and signal.kind != "unreadable"]
+    if not logged:
+        return f"{incident.data['title']}: there is no signal to review."
+    first_at, last_at = incident.data["first_at"], incident.data["last_at"]
+    lines = counted(sum(signal.count for signal in logged), "line")
+    text = f"{lines} of the log tell of trouble {between(first_at, last_at)}"
+    lasted = seconds_between(first_at, last_at)
+    text += f", over {duration(lasted)}." if lasted else "."
+    confirmed = [finding["title"] for finding in findings if finding["status"] == "confirmed"]
+    if confirmed:
+        text += f" Confirmed: {'; '.join(confirmed)}."
+    open_ones = [finding["title"] for finding in findings if finding["status"] == "open"]
+    if open_ones:
+        text += f" Not settled: {'; '.join(open_ones)}."
+    if conflicts:
+        text += f" {counted(conflicts, 'conflict is', 'conflicts are')} open."
+    unresolved = sum(1 for inquiry in inquiries if inquiry.data["status"] == "unresolved")
+    if unresolved:
+        text += f" {counted(unresolved, 'inquiry is', 'inquiries are')} unresolved."
+    return text
+
+
+def _entries(signals: Sequence[SignalView]) -> list[dict[str, Any]]:
+    logged = [signal for signal in signals if signal.source == "log" and signal.kind != "unreadable"]
+    return [
+        {
+            "at": signal.first_at,
+            "until": signal.last_at,
+            "text": signal.title,
+            "signal": signal.id,
+            "lines": list(signal.lines[:5]),
+            "count": signal.count,
+        }
+        for signal in sorted(logged, key=lambda signal: (signal.first_at, signal.line))[:_ENTRIES]
+    ]
+
+
+def _notes(signals: Sequence[SignalView], findings: Sequence[dict[str, Any]]) -> list[str]:
+    notes = []
+    if not findings:
+        notes.append(NO_RULE_MATCHED)
+    left_out = sum(1 for signal in signals if signal.source == "log" and signal.kind != "unreadable") - _ENTRIES
+    if left_out > 0:
+        notes.append(f"{counted(left_out, 'more signal is', 'more signals are')} not listed here")
+    for signal in signals:
+        if signal.kind == "unreadable":
+            shown = ", ".join(str(line) for line in signal.lines[:10])
+            more = f" and {signal.count - 10} more" if signal.count > 10 else ""
+            notes.append(f"{counted(signal.count, 'line')} could not be read: {shown}{more}")
+    return notes
+
+
+def _answered(view: View, inquiry: Object) -> dict[str, Any]:
+    return {
+        "inquiry": inquiry.id,
+        "question": inquiry.data["question"],
+        "hypotheses": sources_of(view, inquiry.id, "answers"),
+    }
+
+
+def _unresolved(inquiry: Object, signals: Sequence[SignalView]) -> dict[str, Any]:
+    owned = [signal for signal in signals if signal.id in set(inquiry.data["signals"])]
+    return {
+        "inquiry": inquiry.id,
+        "question": inquiry.data["question"],
+        "signals": [signal.id for signal in owned],
+        "lines": lines_of(owned),
+    }
+
+
+def _findings(view: View) -> list[dict[str, Any]]:
+    """What was not refuted: the confirmed before the open, in the order of their inquiries."""
+    hypotheses = [each for each in view.objects("hypothesis") if each.data["status"] != "refuted"]
+    findings = []
+    for hypothesis in sorted(hypotheses, key=lambda each: each.data["status"] != "confirmed"):
+        backed = [view.get_object(id) for id in sources_of(view, hypothesis.id, "backs")]
+        evidence = [each for each in backed if each is not None]
+        findings.append(
+            {
+                "hypothesis": hypothesis.id,
+                "title": hypothesis.data["title"],
+                "text": hypothesis.data["statement"],
+                "status": hypothesis.data["status"],
+                "confidence": hypothesis.data["confidence"],
+                "evidence": [each.id for each in evidence if each.data["stance"] == "for"],
+                "evidence_against": [each.id for each in evidence if each.data["stance"] == "against"],
+            }
+        )
+    return findings
+
+
+def _conflict(conflict: Object) -> dict[str, Any]:
+    return {
+        "conflict": conflict.id,
+        "text": conflict.data["statement"],
+        "hypotheses": list(conflict.data["hypotheses"]),
+    }
+
+
+def _action(action: Object) -> dict[str, Any]:
+    return {"action": action.id, **{name: action.data[name] for name in ("title", "detail", "priority", "owner_role")}}
