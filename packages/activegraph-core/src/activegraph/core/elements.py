@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activegraph.core.codec import decode_canonical
-from activegraph.core.frozen import freeze, thaw
+from activegraph.core.frozen import freeze, frozen_copy, thaw
 from activegraph.core.state import ObjectState, RelationState
 
 __all__ = ["Object", "Relation", "object_handle", "relation_handle"]
@@ -98,7 +98,10 @@ class Relation:
 def _cached_data(handle: Object, state: ObjectState) -> dict[str, Any]:
     fields = handle.__dict__
     if fields.get("_seen") != state.version:
-        fields["_data"] = freeze(decode_canonical(state.data_bytes()))
+        if state.raw is None or state.pending is not None:
+            fields["_data"] = frozen_copy(state.data())
+        else:
+            fields["_data"] = freeze(decode_canonical(state.raw))
         fields["_seen"] = state.version
     data: dict[str, Any] = fields["_data"]
     return data

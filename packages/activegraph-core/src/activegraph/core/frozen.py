@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-__all__ = ["FrozenDict", "FrozenList", "freeze", "thaw"]
+__all__ = ["FrozenDict", "FrozenList", "freeze", "frozen_copy", "thaw"]
 
 
 def _refuse(self: Any, *args: Any, **options: Any) -> NoReturn:
@@ -95,6 +95,20 @@ def freeze(tree: Any) -> Any:
                 tree[place] = freeze(item)
         frozen_list = _new_list(FrozenList)
         _fill_list(frozen_list, tree)
+        return frozen_list
+    return tree
+
+
+def frozen_copy(tree: Any) -> Any:
+    """A plain tree as frozen values, the tree itself left as it is."""
+    kind = type(tree)
+    if kind is dict:
+        frozen = _new_dict(FrozenDict)
+        _fill_dict(frozen, {key: frozen_copy(item) for key, item in tree.items()})
+        return frozen
+    if kind is list:
+        frozen_list = _new_list(FrozenList)
+        _fill_list(frozen_list, [frozen_copy(item) for item in tree])
         return frozen_list
     return tree
 

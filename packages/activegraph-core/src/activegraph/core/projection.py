@@ -248,15 +248,14 @@ class Projection:
             self._drop_relation(state)
 
     def _on_patch_proposed(self, payload: bytes) -> None:
-        fields = _patch_event(payload).patch
+        fields = _read_patch(payload)
         self.patches[fields.id] = PatchState(
             fields.id, fields.target, fields.op, "proposed", payload, None, fields.expected_version
         )
 
     def _on_patch_applied(self, payload: bytes) -> None:
-        fields = _patch_event(payload).patch
+        fields = _read_patch(payload)
         value = bytes(fields.value)
-        _require_object(value, "patch.value")
         known = self.patches.get(fields.id)
         if known is None:
             self.patches[fields.id] = PatchState(
@@ -305,6 +304,13 @@ class Projection:
             self._changes.append(Change("removed", state))
         if self.removals is not None:
             self.removals.append(state)
+
+
+def _read_patch(payload: bytes) -> _PatchFields:
+    fields = _patch_event(payload).patch
+    if fields.op in ("update", "replace"):  # what others recorded changes no data, so it is not read
+        _require_object(bytes(fields.value), "patch.value")
+    return fields
 
 
 def _require_object(raw: bytes, path: str) -> None:
