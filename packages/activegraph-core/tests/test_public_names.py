@@ -108,7 +108,8 @@ def test_the_runtime_loads_from_its_package_too() -> None:
 def test_running_the_package_without_the_command_line_names_its_distribution(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "activegraph.cli", None)
+    for name in ("activegraph.cli", "activegraph.cli.main"):
+        monkeypatch.setitem(sys.modules, name, None)
     main = importlib.import_module("activegraph.__main__")
 
     assert main.main() == 1

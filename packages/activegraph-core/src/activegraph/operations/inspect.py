@@ -28,7 +28,7 @@ from activegraph.runtime.status import (
     checked_recent,
     state_of,
 )
-from activegraph.store.memory import unknown_event
+from activegraph.store.refusals import unknown_event
 
 __all__ = [
     "BEHAVIOR_WINDOW",

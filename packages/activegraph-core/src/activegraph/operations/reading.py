@@ -17,6 +17,7 @@ from activegraph.core.event import Event, raw_payload
 from activegraph.errors import CorruptedEventPayloadError
 from activegraph.runtime.scanner import StoredEvent
 from activegraph.store.base import RunRecord
+from activegraph.store.refusals import missing_position
 from activegraph.store.runs import most_recent_run_id, open_store, run_not_found
 from activegraph.store.serde import decode_stored_payload
 from activegraph.store.url import parse_store_url
@@ -75,8 +76,6 @@ class StoredRun:
             if row.position > last:
                 return
             if row.position != expected:
-                from activegraph.runtime.loading import missing_position
-
                 raise missing_position(self.run_id, expected, row.position)
             expected += 1
             yield row

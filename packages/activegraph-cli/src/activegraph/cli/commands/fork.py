@@ -26,7 +26,7 @@ def fork(
     The parent is not changed.
     """
     from activegraph.store import fork_run, parse_store_url
-    from activegraph.store.runs import same_store
+    from activegraph.store.forking import same_store
 
     if record:
         label = f"{label}-recording" if label else "recording"

@@ -1,0 +1,129 @@
+"""What only a process of its own shows: closed pipes, full disks, interrupts, terminals, and other locales."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.cli import process
+from support.stored_runs import append, event
+
+COMMAND = [sys.executable, "-m", "activegraph"]
+
+
+@pytest.fixture
+def long_run(tmp_path: Path) -> str:
+    """A run whose export does not fit into a pipe."""
+    url = f"sqlite:///{tmp_path}/run.db"
+    append(url, "run_a", *(event(f"evt_{n}", payload={"text": "x" * 200}) for n in range(2000)))
+    return url
+
+
+def test_the_module_runs_the_same_command(url: str) -> None:
+    said = process("inspect", url)
+
+    assert (said.code, said.err) == (0, "")
+    assert said.lines[:2] == ["run_id:           run_a", "state:            idle"]
+
+
+def test_a_reader_that_closes_the_pipe_ends_the_command_silently(long_run: str) -> None:
+    command = subprocess.Popen(
+        [*COMMAND, "export-trace", long_run, "-r", "run_a"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert command.stdout is not None
+    assert command.stderr is not None
+    command.stdout.readline()
+    command.stdout.close()
+
+    assert command.wait(timeout=30) == 0
+    assert command.stderr.read() == b""
+    command.stderr.close()
+
+
+def test_a_short_result_into_a_closed_pipe_ends_silently_too(url: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    said = process("inspect", url, stdout=writing)
+
+    os.close(writing)
+    assert (said.code, said.err) == (0, "")
+
+
+def test_a_full_disk_is_an_error_and_no_traceback(url: str) -> None:
+    with open("/dev/full", "wb") as full:
+        said = process("inspect", url, stdout=full)
+
+    assert said.code == 1
+    assert said.err == "the result cannot be written: No space left on device\n"
+
+
+def test_closed_streams_harm_nothing(url: str) -> None:
+    shell = " ".join([*COMMAND, "inspect", url, ">&-", "2>&-"])
+
+    assert subprocess.run(["sh", "-c", shell], check=False, timeout=60).returncode == 0
+
+
+def test_an_interrupt_is_told_and_has_its_exit_code(long_run: str) -> None:
+    # Nobody reads on after the first line, so the command waits in the middle of its work.
+    command = subprocess.Popen(
+        [*COMMAND, "export-trace", long_run, "-r", "run_a"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert command.stdout is not None
+    command.stdout.readline()
+
+    command.send_signal(signal.SIGINT)
+    _, err = command.communicate(timeout=30)
+
+    assert (command.returncode, err) == (130, b"interrupted\n")
+
+
+def test_results_are_utf8_in_every_locale(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/run.db"
+    append(url, "run_a", event("evt_1", payload={"text": "zwölf ≠ 12"}))
+
+    said = process("export-trace", url, "-r", "run_a", environment={"LC_ALL": "C", "PYTHONIOENCODING": "latin-1"})
+
+    assert said.out == "[event.emitted]           note.taken text=zwölf ≠ 12\n"
+
+
+def _on_a_terminal(*arguments: str, **environment: str) -> str:
+    """What the command writes to a terminal on stderr."""
+    master, slave = pty.openpty()
+    finished = subprocess.run(
+        [*COMMAND, *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=slave,
+        env={**os.environ, "TERM": "xterm", **environment},
+        check=False,
+        timeout=60,
+    )
+    os.close(slave)
+    shown = b""
+    try:
+        while piece := os.read(master, 65536):
+            shown += piece
+    except OSError:
+        pass
+    os.close(master)
+    assert finished.returncode != 0
+    return shown.decode()
+
+
+def test_an_error_is_coloured_on_a_terminal_only(url: str) -> None:
+    assert "\x1b[31m" in _on_a_terminal("inspect", url, "-r", "nope")
+    assert "\x1b[" not in process("inspect", url, "-r", "nope").err
+
+
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_colour_is_left_out_where_the_environment_says_so(url: str, environment: dict[str, str]) -> None:
+    assert "\x1b[" not in _on_a_terminal("inspect", url, "-r", "nope", **environment)
+
+
+def test_colour_is_left_out_where_it_is_not_wanted(url: str) -> None:
+    assert "\x1b[" not in _on_a_terminal("--no-color", "inspect", url, "-r", "nope")

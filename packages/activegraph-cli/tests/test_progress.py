@@ -1,0 +1,99 @@
+"""Promises of the progress bar."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+
+import pytest
+from activegraph.cli import console as consoles
+from activegraph.cli.console import Console
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Hours:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def hours(monkeypatch: pytest.MonkeyPatch) -> Hours:
+    hours = Hours()
+    monkeypatch.setattr(consoles, "time", hours)
+    monkeypatch.setenv("TERM", "xterm")
+    return hours
+
+
+@pytest.fixture
+def terminal() -> Terminal:
+    return Terminal()
+
+
+@pytest.fixture
+def console(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Console]:
+    """Makes consoles whose stderr is `terminal`, or another stream."""
+
+    def make(stderr: io.StringIO = terminal, **options: bool) -> Console:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        return Console(**options)
+
+    return make
+
+
+def test_work_that_is_done_soon_shows_nothing(
+    hours: Hours, terminal: Terminal, console: Callable[..., Console]
+) -> None:
+    with console().progress("replay", "events") as tell:
+        assert tell is not None
+        hours.now = 0.4
+        tell(50, 100)
+
+    assert terminal.getvalue() == ""
+
+
+def test_work_that_takes_longer_shows_counts_and_rate_and_cleans_up(
+    hours: Hours, terminal: Terminal, console: Callable[..., Console]
+) -> None:
+    with console().progress("replay", "events") as tell:
+        assert tell is not None
+        hours.now = 2.0
+        tell(5000, 10000)
+
+    shown = terminal.getvalue()
+    assert shown.startswith("\r\x1b[Kreplay [############............] 5,000/10,000 2,500 events/s")
+    assert shown.endswith("\r\x1b[K")
+
+
+def test_it_is_not_drawn_more_often_than_people_can_see(
+    hours: Hours, terminal: Terminal, console: Callable[..., Console]
+) -> None:
+    with console().progress("replay", "events") as tell:
+        assert tell is not None
+        hours.now = 1.0
+        for done in range(1000):
+            hours.now += 0.001
+            tell(done, 1000)
+
+    assert terminal.getvalue().count("replay [") < 15
+
+
+@pytest.mark.parametrize("silenced", ["json", "quiet", "dumb", "pipe"])
+def test_nobody_is_told_where_nobody_would_see_it(
+    hours: Hours, console: Callable[..., Console], monkeypatch: pytest.MonkeyPatch, silenced: str
+) -> None:
+    if silenced == "dumb":
+        monkeypatch.setenv("TERM", "dumb")
+    made = console(io.StringIO()) if silenced == "pipe" else console(quiet=silenced == "quiet")
+
+    with made.progress("replay", "events", quiet=silenced == "json") as tell:
+        assert tell is None
