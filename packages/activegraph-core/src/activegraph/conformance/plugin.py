@@ -25,6 +25,16 @@ activegraph.conformance: nothing to test. Name a store, a metrics backend, or bo
 _FILES = {"test_stores.py": "stores", "test_pairs.py": "pairs", "test_metrics.py": "metrics"}
 
 
+class _Any:
+    """What a test is about that names no target of ours."""
+
+    def applies(self, about: Case) -> bool:
+        return True
+
+
+_ANY = _Any()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of the suites."""
     group = parser.getgroup("activegraph.conformance", "conformance of stores and metrics backends")
@@ -105,9 +115,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
     for item in items:
-        target = _parameters(item).get("store_target")
         about = case_of(item)
-        fits = target is None or about is None or target.applies(about)
+        targets = _parameters(item)
+        store, metrics = targets.get("store_target"), targets.get("metrics_target")
+        fits = about is None or (store or metrics or _ANY).applies(about)
         (kept if fits else left_out).append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
