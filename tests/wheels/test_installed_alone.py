@@ -26,7 +26,7 @@ from activegraph.errors import MissingOptionalDependency
 try:
     {expression}
 except MissingOptionalDependency as missing:
-    print(missing.how_to_fix)
+    print(missing.package, "->", missing.how_to_fix)
 """
 
 
@@ -50,19 +50,23 @@ def test_importing_core_alone_prints_nothing_and_loads_no_optional_part(
 
 
 @pytest.mark.parametrize(
-    ("expression", "distribution"),
+    ("expression", "package", "install"),
     [
-        ("activegraph.SQLiteEventStore", "activegraph-store-sqlite"),
-        ("activegraph.open_store('sqlite:///run.db', 'run_a')", "activegraph-store-sqlite"),
-        ("activegraph.open_store('postgresql://localhost/runs', 'run_a')", "activegraph-store-postgres"),
+        ("activegraph.SQLiteEventStore", "activegraph-store-sqlite", "activegraph-store-sqlite"),
+        ("activegraph.open_store('sqlite:///run.db', 'run_a')", "activegraph-store-sqlite", "activegraph-store-sqlite"),
+        (
+            "activegraph.open_store('postgresql://localhost/runs', 'run_a')",
+            "activegraph-store-postgres",
+            "'activegraph[postgres]'",
+        ),
     ],
 )
 def test_what_is_not_installed_names_the_package_to_install(
-    core_alone: Environment, elsewhere: Path, expression: str, distribution: str
+    core_alone: Environment, elsewhere: Path, expression: str, package: str, install: str
 ) -> None:
     advice = core_alone.python(TOUCH.format(expression=expression), cwd=elsewhere)
 
-    assert advice == f"pip install {distribution}\n"
+    assert advice == f"{package} -> pip install {install}\n"
 
 
 def test_a_missing_store_leaves_no_file_behind(core_alone: Environment, elsewhere: Path) -> None:
