@@ -28,11 +28,11 @@ class Catalog:
 
 def by_url(url: str) -> Catalog:
     """The door of the backend that serves `url`."""
-    from activegraph.store.registry import backend_for
+    from activegraph.store.registry import backend_of
     from activegraph.store.url import parse_store_url
 
     parsed = parse_store_url(url)
-    backend: Any = backend_for(parsed.scheme, url)
+    backend: Any = backend_of(parsed)
     fork = getattr(backend, "fork_run", None)
     return Catalog(
         "the backend",

@@ -96,9 +96,9 @@ class StoreHooks(Protocol):
 
 def hooks_of(url: str | None) -> Any:
     """The hooks that the backend of a URL offers; None if it has none."""
-    from activegraph.store.registry import backend_for
+    from activegraph.store.registry import backend_of
     from activegraph.store.url import parse_store_url
 
     if url is None:
         return None
-    return getattr(backend_for(parse_store_url(url).scheme, url), "conformance_hooks", None)
+    return getattr(backend_of(parse_store_url(url)), "conformance_hooks", None)

@@ -16,6 +16,7 @@ from activegraph.conformance.workload import chain_problem, raw_copy
 from activegraph.core.event import Event
 from activegraph.errors import ActiveGraphError, LogInconsistencyError
 from activegraph.store.base import ImportResult, RawEvent, RunRecord
+from activegraph.store.imports import import_run
 
 __all__ = ["CopyCases"]
 
@@ -178,9 +179,7 @@ class CopyCases(StoreSuite):
         return RunRecord(self.new_run("import"), created_at=_MADE, **told)
 
     def _import(self, record: RunRecord, rows: Iterable[RawEvent]) -> ImportResult:
-        backend: Any = self.backend()
-        result: ImportResult = backend.import_run(self.parsed_url(), record, rows)
-        return result
+        return import_run(self.parsed_url(), record, rows)
 
     def _conflicts(
         self, record: RunRecord, rows: list[RawEvent], held: list[Event], *, names: str | None, tells: str | None

@@ -74,11 +74,12 @@ def _fork(target: Target, run: str, options: dict[str, Any]) -> Callable[[], obj
 
 def _import(target: Target, run: str, options: dict[str, Any]) -> Callable[[], object]:
     from activegraph.store.base import RunRecord
+    from activegraph.store.imports import import_run
 
-    backend, url = target.backend_and_url()
+    _, url = target.backend_and_url()
     rows = raw_copy(numbered(1, options["size"]))
     record = RunRecord(run, None, None, "killed", "2026-05-15T10:32:01Z", None, None)
-    return lambda: backend.import_run(url, record, iter(rows))
+    return lambda: import_run(url, record, iter(rows))
 
 
 _ACTIONS: dict[str, Action] = {

@@ -25,16 +25,6 @@ activegraph.conformance: nothing to test. Name a store, a metrics backend, or bo
 _FILES = {"test_stores.py": "stores", "test_pairs.py": "pairs", "test_metrics.py": "metrics"}
 
 
-class _Any:
-    """What a test is about that names no target of ours."""
-
-    def applies(self, about: Case) -> bool:
-        return True
-
-
-_ANY = _Any()
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of the suites."""
     group = parser.getgroup("activegraph.conformance", "conformance of stores and metrics backends")
@@ -117,8 +107,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         about = case_of(item)
         targets = _parameters(item)
-        store, metrics = targets.get("store_target"), targets.get("metrics_target")
-        fits = about is None or (store or metrics or _ANY).applies(about)
+        chosen = [targets.get("store_target"), targets.get("metrics_target"), *targets.get("store_pair", ())]
+        fits = about is None or all(target is None or target.applies(about) for target in chosen)
         (kept if fits else left_out).append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)

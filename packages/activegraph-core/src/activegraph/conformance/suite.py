@@ -41,7 +41,7 @@ _HOOKED = {
     "schema version": "another schema version (hook: set_meta)",
     "catalog": "list_runs and most_recent_run_id [RunCatalog] (hook: url)",
     "fork": "fork_run [RunCatalog] (hook: url)",
-    "import": "import_run of its backend and the store's URL (hook: url)",
+    "import": "import_run of its backend, or transaction, and the store's URL (hook: url)",
     "empty place": "an empty place ({tmp} in the URL, or the backend's hook isolated)",
     "state": "a look at all that the store keeps (the backend's hook state)",
     "server": "a server behind the URL",
@@ -120,7 +120,9 @@ class StoreSuite:
             case "catalog" | "fork":
                 return any(need == "catalog" or each.fork_run is not None for each in self.catalogs())
             case "import":
-                return self._url() is not None and hasattr(self.backend(), "import_run")
+                if self._url() is None:
+                    return False
+                return hasattr(self.backend(), "import_run") or hasattr(self.open(), "transaction")
             case "state":
                 return self._url() is not None and (
                     self.parsed_url().sqlite_path is not None or self._has_hook("state")
@@ -167,10 +169,10 @@ class StoreSuite:
 
     def backend(self) -> StoreBackend:
         """The backend that serves the store's URL."""
-        from activegraph.store.registry import backend_for
+        from activegraph.store.registry import backend_of
 
         parsed = self.parsed_url()
-        return backend_for(parsed.scheme, parsed.raw)
+        return backend_of(parsed)
 
     def hook(self, name: str) -> Callable[..., Any]:
         """A hook of the store's backend."""

@@ -40,6 +40,7 @@ _MEMORY_LACKS = {
     "state",
     "foreign tables",
     "held lock",
+    "migrate",
     *_FILES_LACK,
 }
 _PLACE = "{tmp}"

@@ -50,11 +50,11 @@ class Target:
 
     def backend_and_url(self) -> tuple[Any, Any]:
         """What serves the target's URL, and the URL's parts."""
-        from activegraph.store.registry import backend_for
+        from activegraph.store.registry import backend_of
         from activegraph.store.url import parse_store_url
 
         url = parse_store_url(self.text)
-        return backend_for(url.scheme, url.raw), url
+        return backend_of(url), url
 
 
 def contend(target: Target, say: Say, *, run: str, processes: int, batches: int, size: int) -> None:
