@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from support.naive_patterns import naive_matches
 
-EXAMPLES = 20_000 if os.environ.get("ACTIVEGRAPH_TEST_SCALE") == "full" else 300
+EXAMPLES = 5_000 if os.environ.get("ACTIVEGRAPH_TEST_SCALE") == "full" else 300
 
 
 @pytest.fixture(scope="module", params=["as shipped", "every index and no memory"], autouse=True)
@@ -205,7 +205,7 @@ def test_a_kept_match_set_equals_a_full_evaluation_after_every_change(
 
 
 @settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=EXAMPLES // 2, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 @given(
     text=patterns(),

@@ -67,7 +67,7 @@ def conjuncts(where: Expression | None) -> list[Expression]:
     """The parts of a condition that must all hold, none of them an AND."""
     if where is None:
         return []
-    if isinstance(where, AndExpr):
+    if isinstance(where, AndExpr) and where.parts:
         return [part for parts in where.parts for part in conjuncts(parts)]
     return [where]
 
