@@ -30,5 +30,5 @@ def quickstart(
     if interactive:
         return tour.run_interactive_mode()
     if input is not None:
-        return tour.review_file(input, db_path=db, model=model)
+        return tour.review_file(input, db_path=db, model=model, progress=console.progress)
     return tour.run_fixture_mode(db_path=db)

@@ -13,7 +13,7 @@ from typing import Any
 
 from activegraph.packs.incident_review.log_lines import LogLine, message_shape, statement_shape
 
-__all__ = ["LINES_KEPT", "Fold", "Folder"]
+__all__ = ["LINES_KEPT", "Fold", "Folder", "clipped", "printable"]
 
 LINES_KEPT = 100
 """Line numbers that a signal keeps; its count goes on."""
@@ -81,6 +81,14 @@ class Folder:
     def folds(self) -> list[Fold]:
         """All folds, by their first line."""
         return list(self._folds.values())
+
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+
+def printable(text: str) -> str:
+    """`text` on one line, without what would move the cursor of a terminal: a log holds what anybody sent."""
+    return _UNPRINTABLE.sub("?", " ".join(text.split()))
 
 
 def clipped(text: str, length: int) -> str:

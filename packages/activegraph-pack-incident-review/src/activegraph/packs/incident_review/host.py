@@ -14,10 +14,12 @@ from activegraph.core.graph import Graph
 from activegraph.packs.incident_review.postgres_log import READER, LoggedIncident, Signal
 
 __all__ = [
+    "FINISHED_EVENT",
     "GOAL_PREFIX",
     "INPUT_EVENT",
     "IncidentInput",
     "add_incident",
+    "emit_finished",
     "emit_input",
     "goal_parts",
     "incident_goal",
@@ -27,6 +29,7 @@ __all__ = [
 
 GOAL_PREFIX = "Incident review:"
 INPUT_EVENT = "review.input"
+FINISHED_EVENT = "review.finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,11 @@ def input_payload(name: str, sha256: str, *, quiet_minutes: float) -> dict[str, 
 def emit_input(graph: Graph, payload: Mapping[str, Any]) -> Event:
     """Record what is reviewed, before anything else in the run."""
     return _emit(graph, INPUT_EVENT, payload, actor="host")
+
+
+def emit_finished(graph: Graph, totals: Mapping[str, Any]) -> Event:
+    """Record that no further incident will come, with counts over the whole input."""
+    return _emit(graph, FINISHED_EVENT, totals, actor="host")
 
 
 def add_incident(graph: Graph, incident: IncidentInput) -> None:

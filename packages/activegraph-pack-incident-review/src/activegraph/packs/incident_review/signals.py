@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from activegraph.packs.incident_review.folding import Fold, clipped
+from activegraph.packs.incident_review.folding import Fold, clipped, printable
 
 __all__ = ["Signal", "signal_of_fold", "signal_of_unreadable_lines"]
 
@@ -104,6 +104,6 @@ def _title(fold: Fold) -> str:
     words = _TITLES.get(fold.kind)
     if words is None:
         words = f"{fold.first.error_severity} {fold.first.state_code or ''}".rstrip()
-        words += f" {' '.join(fold.first.message.split())}"
+        words = printable(f"{words} {fold.first.message[:200]}")
     times = f" ({fold.count}x)" if fold.count > 1 else ""
     return clipped(words, _TITLE - len(times)) + times

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from activegraph.packs.incident_review.folding import clipped
+from activegraph.packs.incident_review.folding import clipped, printable
 from activegraph.packs.incident_review.log_lines import parse_time
 
 __all__ = [
@@ -71,7 +71,7 @@ def size(count: int) -> str:
 
 def sql(statement: str, length: int = 100) -> str:
     """A statement as one line in backquotes, cut where it is long."""
-    return f"`{clipped(' '.join(statement.split()), length)}`"
+    return f"`{clipped(printable(statement), length)}`"
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -1,0 +1,134 @@
+"""The default mode: the review of the three recorded incidents, the same byte for byte each time."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from activegraph.cli.quickstart.review import go_on, reading_review, stored_review
+from activegraph.cli.quickstart.text import tour_lines, write_lines
+from activegraph.core.clock import FrozenClock
+from activegraph.errors import IncompatibleRuntimeState
+from activegraph.packs.incident_review.host import IncidentInput, input_payload
+from activegraph.packs.incident_review.recordings import THREE_INCIDENTS, load_recording, recordings_sha256
+from activegraph.packs.incident_review.settings import IncidentReviewSettings
+from activegraph.store.url import sqlite_url
+
+__all__ = ["RUN_ID", "run_fixture_mode"]
+
+RUN_ID = "quickstart_demo_run"
+
+_CLOCK = "2026-01-01T00:00:00Z"
+_BUDGET = {"max_llm_calls": 120, "max_tool_calls": 120, "max_cost_usd": "5.00"}
+_FOLDER = "activegraph_quickstart"
+_SIDECARS = ("-wal", "-shm", "-journal")
+
+
+def run_fixture_mode(stream: Any = None, db_path: str | os.PathLike[str] | None = None) -> int:
+    """Review the three recordings, and print trace, first memo and what to try next.
+
+    Args:
+        stream: Where to write; stdout by default.
+        db_path: The SQLite file that keeps the run; nothing in it is deleted, an unfinished run is gone on
+            with and a finished one printed again. By default a file in the temporary directory, made anew.
+
+    Returns:
+        0.
+
+    Raises:
+        IncompatibleRuntimeState: The file holds an unfinished tour of another version.
+    """
+    with _only_errors_logged():
+        if db_path is not None:
+            url = sqlite_url(db_path)
+            _review(url)
+            _print(stream, url)
+        else:
+            with _fresh_file() as (made, kept):
+                _review(sqlite_url(made))
+                _put_in_place(made, kept)
+                _print(stream, sqlite_url(kept))
+    return 0
+
+
+def _review(url: str) -> None:
+    stored = stored_review(url, RUN_ID)
+    if stored is not None and stored.finished:
+        return
+    review = _Recordings()
+    if stored is not None and dict(stored.payload) != review.payload:
+        raise IncompatibleRuntimeState(
+            f"run {RUN_ID!r} in {url} was begun by another version of the incident review",
+            what_failed=f"Going on with run {RUN_ID!r}. Nothing was changed.",
+            why="A run is gone on with under the input and the rules that it was begun with.",
+            how_to_fix="Give another file:\n    activegraph quickstart --db another.db",
+            context={"run_id": RUN_ID},
+        )
+    settings = IncidentReviewSettings()
+    go_on(url, review, stored, clock=FrozenClock(_CLOCK), settings=settings, run_id=RUN_ID, budget=_BUDGET)
+
+
+def _print(stream: Any, url: str) -> None:
+    with reading_review(url, RUN_ID) as graph:
+        write_lines(stream, tour_lines(graph, url))
+
+
+class _Recordings:
+    """The three recordings as an input."""
+
+    def __init__(self) -> None:
+        quiet = IncidentReviewSettings().quiet_minutes
+        self.payload = input_payload("recordings", recordings_sha256(), quiet_minutes=quiet)
+
+    def incidents(self) -> Iterator[IncidentInput]:
+        return (load_recording(name).incident() for name in THREE_INCIDENTS)
+
+    def totals(self) -> dict[str, Any]:
+        return {"incidents": len(THREE_INCIDENTS)}
+
+
+@contextlib.contextmanager
+def _only_errors_logged() -> Iterator[None]:
+    logger = logging.getLogger("activegraph")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+@contextlib.contextmanager
+def _fresh_file() -> Iterator[tuple[Path, Path]]:
+    """A file to make the run in, and the one to keep it in.
+
+    Two tours at once must not write into one file, nor take it away from under each other: each makes its
+    own and puts it in place when it is whole.
+    """
+    folder = _own_folder()
+    with tempfile.TemporaryDirectory(prefix=".making_", dir=folder) as made:
+        yield Path(made) / f"{RUN_ID}.db", folder / f"{RUN_ID}.db"
+
+
+def _own_folder() -> Path:
+    folder = Path(tempfile.gettempdir()) / _FOLDER
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and os.access(folder, os.W_OK | os.X_OK):
+        return folder
+    # Somebody else's: whoever owns the folder could exchange the files in it.
+    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}_"))
+
+
+def _put_in_place(made: Path, kept: Path) -> None:
+    for suffix in _SIDECARS:
+        # Left by a process that was killed; they belong to the file that goes now.
+        kept.with_name(kept.name + suffix).unlink(missing_ok=True)
+    made.replace(kept)

@@ -1,0 +1,158 @@
+"""Runs a review in a store: from the beginning, or on from where an earlier one was ended.
+
+What the host adds is a function of the input: `review.input`, then per incident one transaction, then
+`review.finished`. So how far a run got can be read from its log, and a run that was ended at any moment
+and gone on with has the log of one that was not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Protocol
+
+from activegraph.core.clock import Clock
+from activegraph.core.graph import Graph
+from activegraph.errors import IncompatibleRuntimeState, RunNotFoundError, StoreNotFoundError
+from activegraph.operations.reading import open_run
+from activegraph.packs.incident_review.behaviors.table import rules_behaviors
+from activegraph.packs.incident_review.host import (
+    FINISHED_EVENT,
+    INPUT_EVENT,
+    IncidentInput,
+    add_incident,
+    emit_finished,
+    emit_input,
+)
+from activegraph.packs.incident_review.settings import IncidentReviewSettings
+from activegraph.runtime.loading import load_run
+from activegraph.runtime.runtime import Runtime
+from activegraph.store.runs import list_runs, open_store
+
+__all__ = ["ReviewInput", "StoredReview", "find_review", "go_on", "reading_review", "stored_review"]
+
+
+class ReviewInput(Protocol):
+    """What is reviewed."""
+
+    @property
+    def payload(self) -> Mapping[str, Any]:
+        """Of `review.input`: equal payloads are equal inputs."""
+        ...
+
+    def incidents(self) -> Iterable[IncidentInput]:
+        """The incidents in order; the same ones each time."""
+        ...
+
+    def totals(self) -> Mapping[str, Any]:
+        """Of `review.finished`: counts over the whole input, once all incidents have been given out."""
+        ...
+
+
+@dataclass(frozen=True)
+class StoredReview:
+    """A review that a store holds.
+
+    Attributes:
+        incidents: How many incidents were added.
+        complete: Whether these are all of the input.
+        finished: Whether they are, and nothing is left to do.
+    """
+
+    run_id: str
+    payload: Mapping[str, Any]
+    incidents: int
+    complete: bool
+    finished: bool
+
+
+def stored_review(url: str, run_id: str) -> StoredReview | None:
+    """What a store knows of a run; None if there is none, it is empty, or it is no review."""
+    try:
+        with open_run(url, run_id) as run:
+            first = next(iter(run.rows(1, 1)), None)
+            if first is None or first.type != INPUT_EVENT:
+                return None
+            goals = sum(1 for _ in run.of_types("goal.created"))
+            complete = any(True for _ in run.of_types(FINISHED_EVENT))
+            finished = complete and run.newest(1)[0].type == "runtime.idle"
+            return StoredReview(run_id, first.event().payload, goals, complete, finished)
+    except (StoreNotFoundError, RunNotFoundError):
+        return None
+
+
+def find_review(url: str, payload: Mapping[str, Any]) -> StoredReview | None:
+    """The newest review of this input that a store holds, finished or not."""
+    try:
+        records = list_runs(url)
+    except StoreNotFoundError:
+        return None
+    for record in reversed(records):
+        if record.forked_at_event_id is None:
+            found = stored_review(url, record.run_id)
+            if found is not None and dict(found.payload) == dict(payload):
+                return found
+    return None
+
+
+def go_on(
+    url: str,
+    review: ReviewInput,
+    stored: StoredReview | None,
+    *,
+    clock: Clock,
+    settings: IncidentReviewSettings,
+    run_id: str | None = None,
+    budget: Mapping[str, Any] | None = None,
+) -> str:
+    """Review what is left of an input, and return the id of its run.
+
+    Args:
+        stored: The unfinished run to go on with; None for a new one.
+        run_id: Of a new run; a fresh one by default.
+
+    Raises:
+        IncompatibleRuntimeState: A behavior failed; the message says which and why.
+    """
+    behaviors = rules_behaviors(settings)
+    if stored is None:
+        graph = Graph(clock=clock, run_id=run_id)
+        # Written together with the run itself: there is never a run that doesn't say what it reviews.
+        emit_input(graph, review.payload)
+        runtime = Runtime(graph, behaviors, persist_to=url, budget=budget)
+    else:
+        runtime = Runtime.load(url, stored.run_id, behaviors=behaviors, clock=clock, budget=budget)
+    with runtime:
+        done = 0 if stored is None else stored.incidents
+        if done:
+            runtime.run_until_idle()
+        for incident in islice(review.incidents(), done, None):
+            add_incident(runtime.graph, incident)
+            runtime.run_until_idle()
+        _refuse_failures(runtime)
+        if stored is None or not stored.complete:
+            emit_finished(runtime.graph, review.totals())
+            runtime.run_until_idle()
+        return runtime.run_id
+
+
+@contextmanager
+def reading_review(url: str, run_id: str) -> Iterator[Graph]:
+    """The graph of a stored run, to be read while the block lasts; nothing is written."""
+    with closing(open_store(url, run_id, read_only=True)) as store:
+        yield load_run(store).graph
+
+
+def _refuse_failures(runtime: Runtime) -> None:
+    failures = runtime.errors
+    if failures:
+        first = failures[0]
+        raise IncompatibleRuntimeState(
+            f"behavior {first.behavior!r} failed in run {runtime.run_id!r}: {first.exception_type}",
+            what_failed=f"Reviewing: {first.exception_type}: {first.message}",
+            why="A review that lost one of its steps would look complete and not be.",
+            how_to_fix=f"This is a bug of the reference pack; event {first.failed_event_id} of the run holds the traceback.",
+            context={"run_id": runtime.run_id, "event_id": first.failed_event_id},
+        )

@@ -1,0 +1,118 @@
+"""What quickstart prints: from the stored run alone, so that a run that was gone on with prints the same."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from activegraph.cli.console import ResultStream
+from activegraph.core.elements import Object
+from activegraph.core.graph import Graph
+from activegraph.errors import DOCS_BASE_URL
+from activegraph.packs.incident_review import __version__
+from activegraph.packs.incident_review.host import FINISHED_EVENT
+from activegraph.packs.incident_review.memo_text import cite_lines, cite_objects, memo_lines, wrapped
+from activegraph.packs.incident_review.wording import between, counted
+from activegraph.trace.printer import live_lines
+
+__all__ = ["inspect_command", "log_lines", "tour_lines", "write_lines"]
+
+
+def write_lines(stream: Any, lines: Iterator[str]) -> None:
+    """Write lines as UTF-8, whatever encoding the stream has; nothing before the first is there."""
+    import sys
+
+    result = ResultStream(sys.stdout if stream is None else stream)
+    for line in lines:
+        result.write(f"{line}\n".encode("utf-8", "backslashreplace"))
+    result.flush()
+
+
+def inspect_command(url: str, run_id: str | None = None) -> str:
+    """The command that shows a run, ready to be pasted into a shell."""
+    return f"activegraph inspect {shlex.quote(url)}" + (f" --run-id {run_id}" if run_id else "")
+
+
+def tour_lines(graph: Graph, url: str) -> Iterator[str]:
+    """The default mode: header, trace, first memo, where the others are, what happened, what to try."""
+    memos = graph.objects("memo")
+    yield "activegraph quickstart: three incidents, reviewed"
+    yield ""
+    yield f"pack:       incident_review {__version__}"
+    for number, memo in enumerate(memos):
+        yield f"{'incidents:' if number == 0 else '':<11} {memo.data['title']}"
+    yield "provider:   none: rules investigate, no model does"
+    yield "needs:      neither network nor key"
+    yield ""
+    for event in graph.events:
+        yield from live_lines(event)
+    yield ""
+    yield from memo_lines(graph, memos[0], cite=cite_objects)
+    yield ""
+    others = ", ".join(memo.id for memo in memos[1:])
+    yield from wrapped(f"The other memos: {others}. The whole run is in", indent=0)
+    yield f"  {url}"
+    yield ""
+    yield from _what_happened(graph)
+    yield ""
+    yield from _try_next(url)
+
+
+def _what_happened(graph: Graph) -> Iterator[str]:
+    behaviors = {event.payload["behavior"] for event in graph.events if event.type == "behavior.started"}
+    yield "What just happened"
+    for text in (
+        f"A pack, incident_review, brought its object types and {len(behaviors)} behaviors. Nothing called them in "
+        "order: each reacts to events, and what it changes are the events that the next one reacts to.",
+        "The input is a fixture: logs and metrics recorded from a real PostgreSQL server that was brought into "
+        "trouble on purpose. Clock, ids and run id are fixed, so this run is the same byte for byte each time.",
+        "Every finding of a memo cites evidence, every piece of evidence quotes a line of its signal, and the graph "
+        "holds all of them; a test checks each citation.",
+        f"All {len(graph.events)} events are on disk, and the graph is computed from them. A run that is killed "
+        "and gone on with ends up with the same log.",
+    ):
+        yield from wrapped(text, first="  - ", indent=4)
+
+
+def _try_next(url: str) -> Iterator[str]:
+    yield "Try next"
+    yield f"  {inspect_command(url)}"
+    yield "  activegraph quickstart --interactive"
+    yield "  activegraph quickstart --input YOUR_POSTGRES_LOG.json"
+    for page in ("design", "embed", "operate"):
+        yield f"  {DOCS_BASE_URL}/{page}"
+
+
+def log_lines(graph: Graph, url: str) -> Iterator[str]:
+    """The review of somebody's own log: what was found in it, each memo, and where the run is."""
+    asked, finished = graph.events[0].payload, _totals(graph)
+    incidents = graph.objects("incident")
+    yield from wrapped(
+        f"{asked['name']}: {counted(len(incidents), 'incident')} in {counted(finished['lines'], 'line')}", indent=0
+    )
+    if finished["unreadable_lines"]:
+        yield f"{counted(finished['unreadable_lines'], 'line')} could not be read"
+    yield ""
+    for number, incident in enumerate(incidents, 1):
+        yield _incident_line(number, incident)
+    for memo in graph.objects("memo"):
+        yield ""
+        yield ""
+        yield from memo_lines(graph, memo, cite=cite_lines)
+    yield ""
+    yield ""
+    yield "The whole run is on disk. Look at it with"
+    yield f"  {inspect_command(url, graph.run_id)}"
+
+
+def _incident_line(number: int, incident: Object) -> str:
+    data = incident.data
+    when = f"{data['first_at'][:10]} {between(data['first_at'], data['last_at'])}"
+    if data["first_at"][:10] != data["last_at"][:10]:
+        when = between(data["first_at"], data["last_at"])
+    return f"{number:>3}. {when}, {data['severity']}, {counted(data['signals'], 'kind of signal', 'kinds of signals')}"
+
+
+def _totals(graph: Graph) -> Any:
+    return next(event.payload for event in reversed(graph.events) if event.type == FINISHED_EVENT)
