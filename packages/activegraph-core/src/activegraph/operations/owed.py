@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from activegraph.operations.reading import StoredRun
 from activegraph.runtime.owed import Owed
@@ -79,18 +79,37 @@ def queue_depth(run: StoredRun, window: int) -> QueueDepth:
         start = _start(run, newest)
     except _DamagedMark as damage:
         return QueueDepth(damaged=damage.event_id)
-    if any(row.type == "behavior.scheduled" for row in newest):
-        # What was scheduled further back may be due now. Starting too early changes nothing else.
+    try:
+        if any(row.type == "behavior.scheduled" for row in newest):
+            raise _Delays
+        scanner = _scanned(run, start, None)
+    except _Delays:
+        # Ticks count here, and what was scheduled further back may be due now. Starting too early is harmless.
         start = min(start, newest[0].position)
+        scanner = _scanned(run, start, _tick_before(run, start))
+    return QueueDepth(Owed(scanner).depth(Subscriptions(())))
+
+
+def _scanned(run: StoredRun, start: int, tick: int | None) -> LogScanner:
+    """A scanner that has seen the log from `start` on; `tick` is that of the last event before, None where none counts."""
     scanner = LogScanner(setup_count=run.setup_count, forked_at=run.forked_at)
-    scanner.tick = _tick_before(run, start)
+    scanner.tick = tick or 0
+    see = scanner.see
     for row in run.rows(start):
-        # Only marks say something to the queue, and the scanner keeps what waits.
-        light = row if _is_mark(row) else structs.replace(row, payload=_NO_PAYLOAD)
+        if not _is_mark(row):
+            # Its payload says nothing to the queue, and the scanner keeps what waits.
+            see(StoredEvent(row.position, row.id, row.type, row.actor, _NO_PAYLOAD, None, None, ""))
+            continue
+        if tick is None and row.type == "behavior.scheduled":
+            raise _Delays
         with suppress(msgspec.MsgspecError, UnicodeDecodeError):
             # A later mark says at least as much as a damaged one, and the last one is sound.
-            scanner.see(light)
-    return QueueDepth(Owed(scanner).depth(Subscriptions(())))
+            see(row)
+    return scanner
+
+
+class _Delays(Exception):
+    """The log holds delayed invocations, so that ticks have to be known."""
 
 
 class _DamagedMark(Exception):
