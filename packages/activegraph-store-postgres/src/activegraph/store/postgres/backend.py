@@ -7,6 +7,10 @@ from collections.abc import Iterable, Sequence
 from activegraph.core.event import Event
 from activegraph.store.base import ImportResult, RawEvent, RunRecord
 from activegraph.store.postgres.address import parse_postgres_url
+from activegraph.store.postgres.catalog import identity
+from activegraph.store.postgres.connections import connections_to
+from activegraph.store.postgres.importing import import_run
+from activegraph.store.postgres.sources import DatabaseRuns
 from activegraph.store.postgres.store import PostgresEventStore
 from activegraph.store.url import StoreURL
 
@@ -58,10 +62,15 @@ class PostgresBackend:
 
     def import_run(self, url: StoreURL, record: RunRecord, events: Iterable[RawEvent]) -> ImportResult:
         """Write a run from elsewhere, in one transaction, compared with what is there."""
-        from activegraph.store.postgres.connections import connections_to
-        from activegraph.store.postgres.importing import import_run
-
         return import_run(connections_to(url.raw), record, events)
+
+    def identity(self, url: StoreURL) -> object:
+        """The server, database and schema that the URL leads to; None where it can't be asked."""
+        return identity(connections_to(url.raw))
+
+    def open_source(self, url: StoreURL) -> DatabaseRuns:
+        """The database's runs, in this layout or the one before it, for a migration."""
+        return DatabaseRuns(connections_to(url.raw))
 
 
 backend = PostgresBackend()

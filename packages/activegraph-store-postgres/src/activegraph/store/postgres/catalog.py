@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from activegraph.errors import StorageError
 from activegraph.store.base import RunRecord
 from activegraph.store.postgres.connections import Connections
 from activegraph.store.postgres.handle import Handle
@@ -11,7 +12,16 @@ from activegraph.store.postgres.session import Session
 from activegraph.store.postgres.writes import INSERT_RUN_ONCE
 from activegraph.store.records import RunFields, merged_record, status_of_stop
 
-__all__ = ["list_runs", "lock_run", "most_recent_run_id", "select_run", "upsert_run", "write_run"]
+__all__ = [
+    "identity",
+    "list_runs",
+    "lock_run",
+    "most_recent_run_id",
+    "select_run",
+    "select_runs",
+    "upsert_run",
+    "write_run",
+]
 
 # One descent of the key per run for its last event; the last stop by the partial index, one type at a time.
 SELECT_ALL_RUNS = """
@@ -89,6 +99,12 @@ LEFT JOIN LATERAL (
 ORDER BY e.seq DESC NULLS LAST, r.created_at DESC, r.run_id DESC
 LIMIT 1"""
 
+# The moment a server started tells it from every other, whatever names and poolers lead to it.
+SELECT_IDENTITY = """
+SELECT pg_postmaster_start_time()::text, d.oid::text, current_schema()::text
+FROM pg_database AS d
+WHERE d.datname = current_database()"""
+
 SELECT_RUN_FOR_UPDATE = """
 SELECT
     run_id, parent_run_id, forked_at_event_id, label,
@@ -112,7 +128,7 @@ WHERE run_id = %s"""
 def list_runs(connections: Connections) -> list[RunRecord]:
     """All runs by `created_at`, then id."""
     with Handle(connections, read_only=True).open() as handle:
-        return handle.read(lambda s: [_record(row) for row in s.read(SELECT_ALL_RUNS, (None, None)).fetchall()])
+        return handle.read(select_runs)
 
 
 def most_recent_run_id(connections: Connections) -> str | None:
@@ -120,6 +136,21 @@ def most_recent_run_id(connections: Connections) -> str | None:
     with Handle(connections, read_only=True).open() as handle:
         row = handle.read(lambda s: s.read(SELECT_MOST_RECENT).fetchone())
         return None if row is None else row[0]
+
+
+def identity(connections: Connections) -> tuple[str, ...] | None:
+    """What tells one store from another: server, database and schema. None where they can't be asked."""
+    with Handle(connections, read_only=True) as handle:
+        try:
+            row = handle.read(lambda session: session.read(SELECT_IDENTITY).fetchone())
+        except StorageError:
+            return None
+    return None if row is None else tuple(row)
+
+
+def select_runs(session: Session) -> list[RunRecord]:
+    """The records of all runs by `created_at`, then id."""
+    return [_record(row) for row in session.read(SELECT_ALL_RUNS, (None, None)).fetchall()]
 
 
 def select_run(session: Session, run_id: str) -> RunRecord | None:

@@ -18,7 +18,7 @@ from activegraph.store.postgres.driver import psycopg
 from activegraph.store.postgres.driver_errors import DRIVER, Place, no_schema, not_found, unavailable
 from activegraph.store.postgres.session import IDLE, Session
 
-__all__ = ["CODEC_VERSION", "RARE_TYPES", "SCHEMA_VERSION", "ServerFacts", "ddl", "open_schema"]
+__all__ = ["CODEC_VERSION", "RARE_TYPES", "SCHEMA_VERSION", "ServerFacts", "ddl", "is_layout_1", "open_schema"]
 
 SCHEMA_VERSION = "2"
 CODEC_VERSION = "1"
@@ -174,6 +174,12 @@ def open_schema(session: Session, place: Place, *, read_only: bool, create_schem
     return facts
 
 
+def is_layout_1(session: Session) -> bool:
+    """Whether the tables are of the layout before this one, which only a migration reads."""
+    row = _select_versions(session, None)
+    return row is not None and row[0] == "1"
+
+
 def _check_encoding(session: Session, place: Place) -> None:
     encoding = session.connection.info.encoding
     if encoding != "utf-8":
@@ -202,7 +208,8 @@ def _read_versions(session: Session, place: Place) -> ServerFacts | None:
     return ServerFacts(backend_pid, synchronous_commit, fsync == "on")
 
 
-def _select_versions(session: Session, place: Place) -> tuple[Any, ...] | None:
+def _select_versions(session: Session, place: Place | None) -> tuple[Any, ...] | None:
+    """The row of an opening; None without a `meta` table. Without a place, so for one that is somebody else's."""
     errors = psycopg().errors
     try:
         with _own_scope(session):
@@ -210,6 +217,8 @@ def _select_versions(session: Session, place: Place) -> tuple[Any, ...] | None:
     except errors.UndefinedTable:
         return None
     except errors.UndefinedColumn:
+        if place is None:
+            return None
         raise _mismatch(place, None, None) from None
     return row if row[2] else None
 

@@ -18,6 +18,7 @@ from activegraph.store.postgres.connections import connections_to
 from activegraph.store.postgres.driver_errors import DRIVER
 from activegraph.store.postgres.handle import Handle
 from activegraph.store.postgres.session import Session
+from activegraph.store.postgres.writer import Known
 from activegraph.store.refusals import unknown_event
 from activegraph.store.serde import stored_event
 
@@ -108,6 +109,7 @@ class PostgresEventStore:
         return self._iter_events(after, until)
 
     def _iter_events(self, after: str | None, until: str | None) -> Iterator[Event]:
+        before = self._appender.writer.known
         head, first, last = self._read(lambda s: reads.boundaries(s, self.run_id, after, until))
         for wanted, found, where in ((after, first, "after"), (until, last, "until")):
             if wanted is not None and found is None:
@@ -118,16 +120,17 @@ class PostgresEventStore:
             digest = row[8]
             yield self._event(row)
         if until is None and not self.read_only:
-            self._adopt(head, digest)
+            self._adopt(before, head, digest)
 
-    def _adopt(self, head: int, digest: bytes | None) -> None:
-        """Take the head that an iteration ran to as the known one."""
-        if self._handle.is_usable():
+    def _adopt(self, before: Known, head: int, digest: bytes | None) -> None:
+        """Take the head that an iteration ran to as the known one, unless this handle has written meanwhile."""
+        if self._handle.is_usable() and self._appender.writer.known is before:
             if digest is None:
                 found = self._read(lambda s: reads.digests(s, self.run_id, head, head))
                 digest = found[0][1] if found else NO_DIGEST
             with self._handle.lock:
-                self._appender.writer.adopt(head, digest)
+                if self._appender.writer.known is before:
+                    self._appender.writer.adopt(head, digest)
 
     def iter_range(self, start: int = 1, stop: int | None = None) -> Iterator[Event]:
         """Events by position, both ends inclusive."""
