@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import resource
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.cli import process
-from support.stored_runs import append, event
+from support.stored_runs import append, event, files_of
 
 COMMAND = [sys.executable, "-m", "activegraph"]
 
@@ -127,3 +128,28 @@ def test_colour_is_left_out_where_the_environment_says_so(url: str, environment:
 
 def test_colour_is_left_out_where_it_is_not_wanted(url: str) -> None:
     assert "\x1b[" not in _on_a_terminal("--no-color", "inspect", url, "-r", "nope")
+
+
+def _with_small_files() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+
+def test_a_disk_that_is_full_takes_nothing_and_loses_nothing(long_run: str, tmp_path: Path) -> None:
+    before = files_of(tmp_path)
+
+    other = f"sqlite:///{tmp_path}/other.db"
+    said = process("fork", long_run, "-r", "run_a", "-a", "evt_1999", "--to", other, preexec_fn=_with_small_files)
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("StoreUnavailableError: ")
+    after = files_of(tmp_path)
+    assert {name: data for name, data in after.items() if not name.startswith("other.db")} == before
+    assert process("inspect", other).code == 3
+
+
+def test_a_place_that_takes_no_files_is_an_error_and_no_traceback(url: str) -> None:
+    said = process("fork", url, "-r", "run_a", "-a", "evt_003", "--to", "sqlite:////proc/run.db")
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("StoreUnavailableError: ")
+    assert "Traceback" not in said.err
