@@ -95,6 +95,9 @@ class Relation:
         return self.to_dict()
 
 
+Object.__module__ = Relation.__module__ = "activegraph.core.graph"
+
+
 def _cached_data(handle: Object, state: ObjectState) -> dict[str, Any]:
     fields = handle.__dict__
     if fields.get("_seen") != state.version:

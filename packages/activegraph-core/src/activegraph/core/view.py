@@ -33,6 +33,8 @@ class View:
         self._events: list[Event] | None = list(events)
         self._build: Callable[[], tuple[list[Object], list[Relation]]] | None = None
         self._read_events: Callable[[], list[Event]] | None = None
+        self._objects_by_id: dict[str, Object] | None = None
+        self._relations_by_id: dict[str, Relation] | None = None
 
     @classmethod
     def lazy(
@@ -43,6 +45,7 @@ class View:
         """A view whose content is worked out at the first look."""
         view = cls.__new__(cls)
         view._objects = view._relations = view._events = None
+        view._objects_by_id = view._relations_by_id = None
         view._build = build
         view._read_events = read_events
         return view
@@ -84,8 +87,12 @@ class View:
 
     def get_object(self, object_id: str) -> Object | None:
         """The object if it is in the view."""
-        return next((o for o in self._graph()[0] if o.id == object_id), None)
+        if self._objects_by_id is None:
+            self._objects_by_id = {o.id: o for o in self._graph()[0]}
+        return self._objects_by_id.get(object_id)
 
     def get_relation(self, relation_id: str) -> Relation | None:
         """The relation if it is in the view."""
-        return next((r for r in self._graph()[1] if r.id == relation_id), None)
+        if self._relations_by_id is None:
+            self._relations_by_id = {r.id: r for r in self._graph()[1]}
+        return self._relations_by_id.get(relation_id)

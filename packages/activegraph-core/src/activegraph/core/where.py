@@ -77,10 +77,11 @@ class Where:
 
 
 def compile_where(where: Mapping[str, Any], *, declared: bool = True) -> Where:
-    """Compile a condition; nothing of `where` is kept by reference.
+    """Compile a condition.
 
     Args:
-        declared: Whether it stands in a declaration, where an unknown operator is the caller's mistake.
+        declared: Whether it stands in a declaration, where an unknown operator is the caller's
+            mistake and nothing is kept by reference; a read is over before anybody changes it.
 
     Raises:
         InvalidRuntimeConfiguration: An unknown operator or a key that is no text, in a declaration.
@@ -89,18 +90,19 @@ def compile_where(where: Mapping[str, Any], *, declared: bool = True) -> Where:
     if not isinstance(where, Mapping):
         raise _refusal(f"{shown(where)} is no dict", declared)
     tests = []
+    own = _own if declared else _as_it_is
     for key, value in where.items():
         if not isinstance(key, str):
             raise _refusal(f"key {shown(key)} is no text", declared)
         path = tuple(key.split("."))
         if not isinstance(value, dict):
-            tests.append((path, _OPERATORS["=="], _own(value)))
+            tests.append((path, _OPERATORS["=="], own(value)))
             continue
         for operator, expected in value.items():
             holds = _OPERATORS.get(operator) if isinstance(operator, str) else None
             if holds is None:
                 raise _refusal(f"operator {shown(operator)} of {shown(key)} is unknown", declared)
-            tests.append((path, holds, _own(expected)))
+            tests.append((path, holds, own(expected)))
     return Where(tuple(tests))
 
 
@@ -112,6 +114,10 @@ def _own(value: Any) -> Any:
         return deepcopy(value)
     except Exception:  # something inside refuses to be copied
         return value
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def evaluate_where(where: Mapping[str, Any] | None, root: Any) -> bool:
