@@ -16,21 +16,22 @@ __all__ = ["alter", "append", "event", "files_of", "record_prices", "record_run"
 
 
 def record_run(
-    path: Path,
+    place: Path | str,
     behaviors: Sequence[AnyBehavior],
     *,
     run_id: str = "run_a",
     work: Callable[[Runtime], object] = lambda runtime: runtime.run_goal("prices"),
     **options: Any,
 ) -> str:
-    """A run in the SQLite file `path`, with standing time; returns its URL."""
+    """A run in the SQLite file or the store of the URL `place`, with standing time; returns its URL."""
+    url = place if isinstance(place, str) else sqlite_url(place)
     graph = Graph(run_id=run_id, clock=FrozenClock())
-    with Runtime(graph, behaviors, persist_to=str(path), **options) as runtime:
+    with Runtime(graph, behaviors, persist_to=url, **options) as runtime:
         work(runtime)
-    return sqlite_url(path)
+    return url
 
 
-def record_prices(path: Path, *, run_id: str = "run_a", **options: Any) -> str:
+def record_prices(place: Path | str, *, run_id: str = "run_a", **options: Any) -> str:
     """A planner, a worker and a relation behavior on one goal: fourteen events, three objects, one relation."""
 
     def plan(event: Event, graph: Any, ctx: Any) -> None:
@@ -51,7 +52,7 @@ def record_prices(path: Path, *, run_id: str = "run_a", **options: Any) -> str:
         Behavior("worker", work, ["object.created"], where=is_open),
         RelationBehavior("unblock", unblock, "depends_on", ["task.completed"]),
     ]
-    return record_run(path, behaviors, run_id=run_id, **options)
+    return record_run(place, behaviors, run_id=run_id, **options)
 
 
 def event(id: str, type: str = "note.taken", payload: dict[str, Any] | None = None, **fields: Any) -> Event:
