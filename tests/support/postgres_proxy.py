@@ -28,6 +28,9 @@ class CuttingProxy:
         self._server = server
         self._listener = Listener()
         self._armed: Moment | None = None
+        self._skipped = 0
+        self.refusing = False
+        """Close new connections at once, as if the server were away."""
         self._lock = threading.Lock()
         self.round_trips = 0
         """Times that a client asked and waited, since the last reset by the test."""
@@ -55,8 +58,12 @@ class CuttingProxy:
 
     def cut_next(self, moment: Moment) -> None:
         """Cut the connection that sends next."""
+        self.cut_after(0, moment)
+
+    def cut_after(self, skipped: int, moment: Moment) -> None:
+        """Cut the connection that sends next but `skipped`."""
         with self._lock:
-            self._armed = moment
+            self._armed, self._skipped = moment, skipped
 
     def _accept(self) -> None:
         while True:
@@ -64,6 +71,9 @@ class CuttingProxy:
                 client, _ = self._listener.socket.accept()
             except OSError:
                 return
+            if self.refusing:
+                client.close()
+                continue
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
@@ -82,8 +92,11 @@ class CuttingProxy:
             _end(server)
 
     def take_cut(self) -> Moment | None:
-        """The armed moment, which then is not armed any more."""
+        """The armed moment if its time has come; it is not armed any more then."""
         with self._lock:
+            if self._armed is not None and self._skipped > 0:
+                self._skipped -= 1
+                return None
             moment, self._armed = self._armed, None
             if moment is not None:
                 self.cuts += 1

@@ -12,6 +12,7 @@ from typing import Any
 from activegraph.core.event import Event
 from activegraph.errors import StoreUnavailableError
 from activegraph.store.base import RawEvent
+from activegraph.store.postgres import reads
 from activegraph.store.postgres.driver import psycopg
 from activegraph.store.postgres.driver_errors import is_lost, masked_cause, translated, unavailable
 from activegraph.store.postgres.handle import Handle
@@ -121,6 +122,19 @@ class Appender:
             extra={"run_id": self._run_id},
         )
 
+    def truncate_after(self, event_id: str) -> None:
+        """Delete what stands behind an event."""
+        handle = self._handle
+        try:
+            handle.write(lambda session: self.writer.truncate_after(session, event_id))
+        except StoreUnavailableError as error:
+            if error.context.get("committed", False) is not None or not handle.connections.recovers:
+                raise
+            handle.read(self.writer.learn)
+            if handle.read(lambda session: reads.position_of(session, self._run_id, event_id)) != self.writer.head:
+                error.context["committed"] = False
+                raise
+
     def note_record(self) -> None:
         """Take the run as recorded, unless the owner of the connection may still roll that back."""
         recorded = not self._handle.in_callers_transaction()
@@ -135,13 +149,9 @@ class Appender:
             return
         known, self._block_rows = self.writer.known, []
         with translated(handle.place, self._run_id, writing=True):
-            session = handle.connections.acquire(self._run_id)
+            session, transaction, inside = self._begin()
         lost: BaseException | None = None
         try:
-            with translated(handle.place, self._run_id, writing=True):
-                inside = session.status != IDLE
-                transaction = session.connection.transaction()
-                transaction.__enter__()
             handle.block = session
             try:
                 yield
@@ -162,6 +172,26 @@ class Appender:
         self._all_synced = False
         if inside:
             self.writer.known = replace(self.writer.known, has_record=False)
+
+    def _begin(self) -> tuple[Session, Any, bool]:
+        """A session with a transaction begun, and whether that is inside one of the connection's owner."""
+        handle = self._handle
+        for last in (not handle.connections.recovers, True):
+            session = handle.connections.acquire(self._run_id)
+            inside = session.status != IDLE
+            transaction = session.connection.transaction()
+            try:
+                transaction.__enter__()
+            except psycopg().Error as error:
+                session.broken = is_lost(error, session.connection)
+                handle.connections.release(session)
+                if not session.broken:
+                    raise
+                if last:
+                    raise self._lost(error, committed=False) from masked_cause(error, handle.place)
+            else:
+                break
+        return session, transaction, inside
 
     def _undo(self, session: Session, transaction: Any) -> None:
         try:

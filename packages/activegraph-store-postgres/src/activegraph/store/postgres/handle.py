@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
+from activegraph.errors import StoreUnavailableError
 from activegraph.store.postgres.connections import Connections
 from activegraph.store.postgres.driver import psycopg
-from activegraph.store.postgres.driver_errors import DRIVER, is_lost, translated
+from activegraph.store.postgres.driver_errors import DRIVER, is_lost, masked_cause, translated, unavailable
 from activegraph.store.postgres.schema import ServerFacts, open_schema
 from activegraph.store.postgres.session import IN_TRANSACTION, Session
 from activegraph.store.refusals import closed, forked_handle, read_only_handle
@@ -83,11 +84,20 @@ class Handle:
                 try:
                     with self.session() as session:
                         return operation(session)
-                except psycopg().Error:
-                    if not (repeatable and session.broken and self.connections.recovers and self.block is None):
+                except psycopg().Error as error:
+                    if not session.broken:
                         raise
+                    if not (repeatable and self.connections.recovers and self.block is None):
+                        raise self.lost(error, session, writing=writing) from masked_cause(error, self.place)
                 with self.session() as session:
                     return operation(session)
+
+    def lost(self, error: BaseException, session: Session, *, writing: bool = True) -> StoreUnavailableError:
+        """The error for a session that was lost; of a write it says whether its outcome is open."""
+        if not writing:
+            return unavailable(self.place, self.run_id, "lost", str(error))
+        committed = None if session.undecided and self.block is None else False
+        return unavailable(self.place, self.run_id, "lost", str(error), committed=committed)
 
     @contextmanager
     def session(self) -> Iterator[Session]:

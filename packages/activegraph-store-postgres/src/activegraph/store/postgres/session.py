@@ -31,6 +31,8 @@ class Session:
         """Whether the connection came out of autocommit and goes back so."""
         self.backend_pid = int(connection.pgconn.backend_pid)
         """Process id of the server's end as the driver was told; it can't be asked for after a loss."""
+        self.undecided = False
+        """Whether a commit is on its way, so that a loss now leaves its outcome open."""
         self._cursor = _cursor(connection)
 
     def read(self, sql: str, params: Sequence[object] = ()) -> Any:
@@ -43,8 +45,11 @@ class Session:
     def write(self, sql: str, params: Sequence[object]) -> int:
         """Run one statement, whole or not at all; returns the number of rows."""
         if self.connection.autocommit and self.status == IDLE:
-            return int(self._cursor.execute(sql, params).rowcount)
-        with self.connection.transaction():
+            self.undecided = True
+            count = int(self._cursor.execute(sql, params).rowcount)
+            self.undecided = False
+            return count
+        with self.transaction():
             return int(self._cursor.execute(sql, params).rowcount)
 
     def execute(self, sql: str, params: Sequence[object] | None = None) -> Any:
@@ -58,8 +63,11 @@ class Session:
     @contextmanager
     def transaction(self, *, undone: bool = False) -> Iterator[None]:
         """Statements inside commit together; inside another transaction a savepoint. `undone` always rolls back."""
+        outermost = self.status == IDLE
         with self.connection.transaction(force_rollback=undone):
             yield
+            self.undecided = outermost and not undone
+        self.undecided = False
 
     @property
     def status(self) -> int:

@@ -189,7 +189,7 @@ class PostgresEventStore:
         self._handle.check_writable("truncate_after")
         with self._handle.lock:
             self._handle.check_writable("truncate_after")
-            self._handle.write(lambda s: self._appender.writer.truncate_after(s, event_id))
+            self._appender.truncate_after(event_id)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
