@@ -126,3 +126,20 @@ def wheels(session: nox.Session) -> None:
     """Each distribution built, and installed alone into an empty environment."""
     sync(session, "--all-packages", "--group=test")
     session.run("pytest", "tests/wheels", *session.posargs)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Every program under `examples/`, in an environment of built wheels."""
+    install_wheels(session, "test")
+    projects = [str(path.parent) for path in sorted(ROOT.glob("examples/*/pyproject.toml"))]
+    if projects:
+        session.run_install("uv", "pip", "install", "--quiet", "--no-deps", *projects, external=True)
+    session.run("pytest", "tests/examples", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The benchmarks, against bare drivers in the same run; arguments after -- choose rows."""
+    sync(session, "--all-packages", "--all-extras", "--group=test")
+    session.run("python", "-m", "benchmarks", *session.posargs)
