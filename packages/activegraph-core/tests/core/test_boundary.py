@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import uuid
 from collections import OrderedDict, defaultdict, namedtuple
 from dataclasses import dataclass
@@ -247,3 +250,21 @@ def test_optional_header_fields_may_be_missing_or_empty() -> None:
     assert check_header("actor", "") == ""
     assert check_header("timestamp", "") == ""
     assert type(check_header("type", Colour.RED)) is str
+
+
+def test_a_payload_is_written_alike_whatever_the_hash_seed() -> None:
+    program = (
+        "from activegraph.core.codec import encode_payload_bytes, encode_value\n"
+        "sets = {'a': set('abcdefgh'), 'b': {frozenset('xy'), frozenset('yz'), frozenset('z')}, 'c': {'x', 1, None, 2.5}}\n"
+        "print(encode_payload_bytes(sets), encode_value(sets))\n"
+    )
+    written = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(written) == 1

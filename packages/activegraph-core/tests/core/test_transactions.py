@@ -10,7 +10,7 @@ import pytest
 from activegraph.core.clock import FrozenClock
 from activegraph.core.event import Event
 from activegraph.core.graph import Graph
-from activegraph.errors import IncompatibleRuntimeState, StoreUnavailableError
+from activegraph.errors import IncompatibleRuntimeState, NonSerializableEventError, StoreUnavailableError
 from activegraph.store.memory import InMemoryEventStore
 
 
@@ -21,8 +21,11 @@ class CommitsCounted(InMemoryEventStore):
         super().__init__(run_id)
         self.batches: list[list[str]] = []
         self.failing = False
+        self.refusing: Exception | None = None
 
     def append_many(self, events: Sequence[Event], **options: Any) -> int:
+        if self.refusing is not None:
+            raise self.refusing
         if self.failing:
             raise StoreUnavailableError("the disk is gone", context={"reason": "io", "committed": None})
         if events:
@@ -135,6 +138,29 @@ class TestAFailedCommit:
                 change()
             assert "Runtime.load" in refusal.value.how_to_fix
         assert store.count() == 0
+
+    def test_a_change_that_the_store_alone_refuses_leaves_the_graph_usable(
+        self, graph: Graph, store: CommitsCounted
+    ) -> None:
+        store.refusing = NonSerializableEventError("too large for me")
+        with pytest.raises(NonSerializableEventError):
+            graph.add_object("a", {})
+        assert graph.all_objects() == []
+        store.refusing = None
+        graph.add_object("b", {})
+        assert store.count() == 1
+
+    def test_a_step_that_the_store_alone_refuses_stops_the_run(self, graph: Graph, store: CommitsCounted) -> None:
+        def change() -> None:
+            with graph.transaction():
+                graph.add_object("a", {})
+
+        store.refusing = NonSerializableEventError("too large for me")
+        with pytest.raises(NonSerializableEventError):
+            change()
+        store.refusing = None
+        with pytest.raises(IncompatibleRuntimeState, match="NonSerializableEventError"):
+            graph.add_object("b", {})
 
     def test_nobody_hears_of_what_was_not_committed(self, graph: Graph, store: CommitsCounted) -> None:
         heard: list[str] = []

@@ -105,7 +105,13 @@ class Recorder:
         events, self.step = self.step, []
         if not events and not sync:
             return
-        self.log_commit(events, sync)
+        try:
+            self.log.commit(events, sync=sync)
+        except BaseException as error:
+            # The step is in the projection already, so even a refusal leaves memory ahead of the log.
+            self.log.failure = self.log.failure or error
+            self._tell_failure(error)
+            raise
         if self.observer is not None:
             self.observer.committed(events)
         self._tell_listeners(events)
@@ -115,9 +121,12 @@ class Recorder:
         try:
             self.log.commit(events, sync=sync)
         except BaseException as error:
-            if self.log.failure is not None and self.observer is not None:
-                self.observer.commit_failed(error)
+            self._tell_failure(error)
             raise
+
+    def _tell_failure(self, error: BaseException) -> None:
+        if self.log.failure is not None and self.observer is not None:
+            self.observer.commit_failed(error)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
