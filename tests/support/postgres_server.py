@@ -178,7 +178,7 @@ class PostgresServer:
         (base / "server.log").touch()
         self._give(base / "server.log")
         self._binaries = _reachable_binaries(base, self._account)
-        command = [self._binaries / "initdb", "-D", self.data_directory, "-U", "postgres"]
+        command: list[str | Path] = [self._binaries / "initdb", "-D", self.data_directory, "-U", "postgres"]
         command += ["--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "--no-instructions"]
         made = self._in_starter(
             lambda: subprocess.run(command, capture_output=True, **self._child_arguments(), check=False)
