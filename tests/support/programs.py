@@ -284,7 +284,7 @@ def _host_step(runtime: Runtime, step: str, choice: int) -> None:
         runtime.run_goal(f"goal {choice}")
         _run_on(runtime)
     elif step == "until":
-        runtime.run_until(lambda graph: len(graph.all_objects()) > choice)
+        _run_on(runtime, lambda graph: len(graph.all_objects()) > choice)
     elif step == "approve":
         for approval in runtime.pending_approvals():
             runtime.approve(approval.id, "anna")
@@ -295,12 +295,12 @@ def _host_step(runtime: Runtime, step: str, choice: int) -> None:
         _change(runtime.graph, step, choice)
 
 
-def _run_on(runtime: Runtime) -> None:
-    """To idle, whatever the budget: each time it is used up there is more."""
-    runtime.run_until_idle()
+def _run_on(runtime: Runtime, until: Callable[[Graph], bool] = lambda graph: False) -> None:
+    """To idle or the predicate, whatever the budget: each time it is used up there is more."""
+    runtime.run_until(until)
     while runtime.status().state == "exhausted":
         runtime.budget = {}
-        runtime.run_until_idle()
+        runtime.run_until(until)
 
 
 def _change(graph: Graph, step: str, choice: int) -> None:
