@@ -15,7 +15,7 @@ from activegraph.store.postgres.session import Session
 from activegraph.store.postgres.writer import rows_behind
 from activegraph.store.postgres.writes import insert_events, insert_run_once, split
 from activegraph.store.records import RunFields, normalized_time, shown_text
-from activegraph.store.refusals import missing_position, parent_not_found, run_exists, unknown_event
+from activegraph.store.refusals import duplicate, missing_position, parent_not_found, run_exists, unknown_event
 
 __all__ = ["fork_run", "wait_for_commit"]
 
@@ -104,6 +104,9 @@ def fork_run(
 def _append_extra(session: Session, run_id: str, position: int, events: Sequence[Event]) -> None:
     head, _, digest = reads.head(session, run_id)
     rows = rows_behind(run_id, events, head, digest or NO_DIGEST)
+    for row in rows:
+        if reads.position_of(session, run_id, row.id) is not None:
+            raise duplicate(row.id, run_id)
     for portion in split(rows) if rows else ():
         insert_events(session, run_id, head, digest or NO_DIGEST, portion, None, alone=False)
         head, digest = portion[-1].position, portion[-1].digest

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import Any
 
 from activegraph.core.event import NO_DIGEST, digest_of
 from activegraph.store.base import ImportResult, RawEvent, RunRecord
@@ -27,11 +29,7 @@ COPY events (
     run_id, position, id, type, actor, payload_text, frame_id, caused_by, timestamp_text, timestamp, digest
 ) FROM STDIN"""
 
-SELECT_TAKEN = """
-SELECT id
-FROM events
-WHERE run_id = %s AND id = ANY(%s::text[])"""
-
+_LINE_OF_COPY = re.compile(r"events\D+(\d+)")
 _BATCH = 2000
 
 
@@ -57,7 +55,7 @@ def import_run(connections: Connections, record: RunRecord, events: Iterable[Raw
             return handle.write(copy)
         except Exception as error:
             if isinstance(error.__cause__, psycopg().errors.UniqueViolation):
-                raise conflict(record.run_id, _taken(handle, record.run_id, copying), "position differs") from error
+                raise conflict(record.run_id, _refused_id(error.__cause__, copying), "position differs") from error
             raise
 
 
@@ -145,16 +143,11 @@ class _Import:
         )
 
 
-def _taken(handle: Handle, run_id: str, batch: list[RawEvent]) -> str | None:
-    """The first id of a refused batch that the run holds elsewhere, or that stands twice in the batch."""
-    ids = [event.id for event in batch]
-    taken = handle.read(lambda s: {row[0] for row in s.read(SELECT_TAKEN, (run_id, ids)).fetchall()})
-    seen: set[str] = set()
-    for id in ids:
-        if id in taken or id in seen:
-            return id
-        seen.add(id)
-    return None
+def _refused_id(error: Any, batch: list[RawEvent]) -> str | None:
+    """The id of the row that COPY was at; the server names its line."""
+    found = _LINE_OF_COPY.search(error.diag.context or "")
+    line = int(found[1]) if found else 0
+    return batch[line - 1].id if 1 <= line <= len(batch) else None
 
 
 def merged_import(known: RunRecord | None, record: RunRecord) -> RunRecord:
