@@ -73,6 +73,8 @@ class Engine:
         self.budget = budget
         self.seed = seed
         self.durability = durability
+        self.url: str | None = None
+        """Where the store was opened, if this runtime opened it."""
         self.queue: deque[WorkItem] = deque()
         self.tick = 0
         self.delayed = DelayedEntries()

@@ -35,12 +35,19 @@ class LoadedRun(msgspec.Struct):
     scan: LogScanner
     cut: CutOff | None
     approvals: Approvals
+    frame_id: str | None
+    """The frame that the run's last framed event names."""
     record: Any
     """The run's `RunRecord`; None for a store without run metadata."""
 
 
-def load_run(store: EventStore, *, clock: Clock | None = None) -> LoadedRun:
+def load_run(
+    store: EventStore, *, clock: Clock | None = None, readers: Sequence[Callable[[StoredEvent], None]] = ()
+) -> LoadedRun:
     """Rebuild the run that `store` holds; the store becomes the graph's.
+
+    Args:
+        readers: Called with each event as it is read.
 
     Raises:
         CorruptedEventPayloadError: A payload is no JSON.
@@ -56,17 +63,17 @@ def load_run(store: EventStore, *, clock: Clock | None = None) -> LoadedRun:
         projection=graph._projection,
     )
     approvals = Approvals()
-    recent, head = _rebuild(graph, store, (scan.see, approvals.see))
+    recent, head, frame_id = _rebuild(graph, store, (scan.see, approvals.see, *readers))
     cut = scan.cut_off()
     if cut is not None:
         # The invocation begins again with the graph and the ids that it began with.
         graph, approvals = Graph(run_id=store.run_id, clock=clock), Approvals()
-        recent, _ = _rebuild(graph, store, (approvals.see,), stop=cut.started_at - 1)
+        recent, _, _ = _rebuild(graph, store, (approvals.see,), stop=cut.started_at - 1)
         recent = _read_prefix(store, cut, recent)
     graph._log.attach(store)
     graph._log.adopt(head, [stored.event() for stored in recent])
     graph._replayed = head
-    return LoadedRun(graph, scan, cut, approvals, record)
+    return LoadedRun(graph, scan, cut, approvals, frame_id, record)
 
 
 def _rebuild(
@@ -75,7 +82,7 @@ def _rebuild(
     readers: Sequence[Callable[[StoredEvent], None]],
     *,
     stop: int | None = None,
-) -> tuple[deque[StoredEvent], int]:
+) -> tuple[deque[StoredEvent], int, str | None]:
     apply, ids = graph._projection.apply, graph.ids
     created = _created_ids(graph)
     recent: deque[StoredEvent] = deque(maxlen=WINDOW)
@@ -101,7 +108,7 @@ def _rebuild(
             recent.append(stored)
             for see in readers:
                 see(stored)
-    return recent, head
+    return recent, head, frame_id
 
 
 def _created_ids(graph: Graph) -> dict[str, Callable[[StoredEvent], None]]:

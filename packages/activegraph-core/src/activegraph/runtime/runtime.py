@@ -18,8 +18,8 @@ from activegraph.runtime.engine import Engine, checked_durability
 from activegraph.runtime.forking import fork_in_store
 from activegraph.runtime.loading import LoadedRun, load_run
 from activegraph.runtime.loop import finish_cut_off, on_the_stack, run_loop
-from activegraph.runtime.saving import open_run_store, put_under_store, save_state
-from activegraph.runtime.starting import emit_goal, open_recorded_run, resume_engine
+from activegraph.runtime.saving import open_run_store, put_under_store, save_state, store_url
+from activegraph.runtime.starting import adopt_frame, emit_goal, load_with_use, open_recorded_run, resume_engine
 from activegraph.runtime.status import RuntimeStatus, status_of
 from activegraph.runtime.subscriptions import Subscriptions
 from activegraph.trace.export import export_jsonl
@@ -89,6 +89,7 @@ class Runtime:
         )
         self._owned: EventStore | None = None
         if persist_to is not None:
+            engine.url = store_url(persist_to)
             store = self._owned = open_run_store(persist_to, graph.run_id)
         try:
             if store is not None:
@@ -243,14 +244,16 @@ class Runtime:
             CorruptedEventPayloadError, LogInconsistencyError: The log cannot be read as a run.
         """
         checked_durability(durability)
-        store = open_recorded_run(path, run_id)
+        url, store = open_recorded_run(path, run_id)
         try:
-            loaded = load_run(store, clock=clock)
-            runtime = cls(loaded.graph, behaviors, frame, policy, budget, seed, metrics=metrics, durability=durability)
+            limits = budget if isinstance(budget, Budget) else Budget(budget)
+            loaded = load_with_use(store, clock, limits)
+            adopt_frame(frame, loaded)
+            runtime = cls(loaded.graph, behaviors, frame, policy, limits, seed, metrics=metrics, durability=durability)
         except BaseException:
             store.close()
             raise
-        runtime._take_up(loaded, store)
+        runtime._take_up(loaded, store, url)
         return runtime
 
     def fork(
@@ -282,7 +285,7 @@ class Runtime:
             metrics=self.metrics if metrics is None else metrics,
             durability=engine.durability if durability is None else durability,
         )
-        runtime._take_up(loaded, store)
+        runtime._take_up(loaded, store, engine.url)
         return runtime
 
     def diff(self, other: Runtime) -> Diff:
@@ -316,6 +319,7 @@ class Runtime:
     ) -> None:
         self.close()
 
-    def _take_up(self, loaded: LoadedRun, store: EventStore) -> None:
+    def _take_up(self, loaded: LoadedRun, store: EventStore, url: str | None) -> None:
         self._owned = store
+        self._engine.url = url
         resume_engine(self._engine, loaded)

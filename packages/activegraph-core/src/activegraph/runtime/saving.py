@@ -50,7 +50,8 @@ def record_run(store: LogStore, graph: Graph, **fields: Any) -> None:
     known = get_run()
     if known is not None and known.setup_count is not None:
         fields.pop("setup_count", None)
-    created_at = graph.clock.now() if known is None else known.created_at
+    # Not by the graph's clock, which is read once per event and for nothing else.
+    created_at = Clock().now() if known is None else known.created_at
     upsert(created_at=created_at, **fields)
 
 
@@ -75,6 +76,7 @@ def save_state(engine: Engine, path: str | os.PathLike[str] | None) -> str:
             )
         setup_count = engine.setup_count
         store = open_run_store(path, engine.run_id)
+        engine.url = store_url(path)
         attach_store(log, engine.recorder, store)
         record_run(store, engine.graph, setup_count=setup_count, goal=engine.goal, frame_id=engine.frame_id)
         engine.recorder.host_sync = engine.host_sync

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from activegraph.core.changes import Stamp, require_text
+from activegraph.core.clock import Clock
 from activegraph.core.codec import check_header, encode_payload_bytes
 from activegraph.errors import RunNotFoundError
+from activegraph.runtime.budget import Budget
+from activegraph.runtime.carry_over import RecordedUse
 from activegraph.runtime.engine import Engine
-from activegraph.runtime.loading import LoadedRun
+from activegraph.runtime.loading import LoadedRun, load_run
 from activegraph.runtime.owed import Owed
 from activegraph.runtime.saving import record_run, store_url
 from activegraph.runtime.subscriptions import Subscriptions
@@ -18,7 +21,7 @@ from activegraph.runtime.subscriptions import Subscriptions
 if TYPE_CHECKING:
     from activegraph.store.base import EventStore
 
-__all__ = ["emit_goal", "open_recorded_run", "resume_engine"]
+__all__ = ["adopt_frame", "emit_goal", "load_with_use", "open_recorded_run", "resume_engine"]
 
 _logger = logging.getLogger("activegraph.runtime")
 
@@ -37,8 +40,24 @@ def emit_goal(engine: Engine, goal: str, actor: str) -> None:
     engine.recorder.commit_step(engine.step_sync)
 
 
-def open_recorded_run(path: str | os.PathLike[str], run_id: str | None) -> EventStore:
-    """Open a stored run for going on with it; nothing is created where there is none.
+def adopt_frame(frame: Any, loaded: LoadedRun) -> None:
+    """A frame that is passed again without its id is the one that the run had."""
+    if frame is not None and getattr(frame, "id", None) is None and loaded.frame_id is not None:
+        frame.id = loaded.frame_id
+
+
+def load_with_use(store: EventStore, clock: Clock | None, budget: Budget) -> LoadedRun:
+    """Rebuild a run; a budget that carries over is charged with what the log records."""
+    if not budget.carry_over:
+        return load_run(store, clock=clock)
+    use = RecordedUse()
+    loaded = load_run(store, clock=clock, readers=(use.see,))
+    use.charge(budget, loaded.scan)
+    return loaded
+
+
+def open_recorded_run(path: str | os.PathLike[str], run_id: str | None) -> tuple[str, EventStore]:
+    """Open a stored run for going on with it, and its URL; nothing is created where there is none.
 
     Raises:
         StoreNotFoundError, RunNotFoundError: There is no such store or run.
@@ -56,7 +75,7 @@ def open_recorded_run(path: str | os.PathLike[str], run_id: str | None) -> Event
             how_to_fix=f"Record one first: Runtime(graph, persist_to={safe_url(url)!r})",
             context={"run_id": None, "url": safe_url(url)},
         )
-    return open_store(url, chosen)
+    return url, open_store(url, chosen)
 
 
 def resume_engine(engine: Engine, loaded: LoadedRun) -> None:
