@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from activegraph.core.attaching import attach_store
+from activegraph.core.clock import Clock
 from activegraph.core.graph import Graph
 from activegraph.errors import InvalidRuntimeConfiguration
 
