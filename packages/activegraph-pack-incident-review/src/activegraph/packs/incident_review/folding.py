@@ -19,7 +19,7 @@ LINES_KEPT = 100
 """Line numbers that a signal keeps; its count goes on."""
 
 _SHAPES_OF_A_STATE = 20
-_SHAPES = 400
+_SHAPES = 150
 _NAMES = 10
 _PROCESSES = 100
 _HOLDERS_KEPT = 20

@@ -56,7 +56,8 @@ def parse_time(timestamp: str) -> float | None:
     The name of the time zone is left aside: within one log it hardly ever changes.
     """
     try:
-        return (datetime.fromisoformat(timestamp[:23].rstrip()) - _EPOCH).total_seconds()
+        written = timestamp[:23] if timestamp[19:20] == "." else timestamp[:19]
+        return (datetime.fromisoformat(written) - _EPOCH).total_seconds()
     except (ValueError, TypeError):
         return None
 

@@ -12,8 +12,8 @@ from activegraph.packs.incident_review.rules.topics import URGENCY, by_topic
 
 __all__ = ["NEWEST_EVENTS", "intake"]
 
-NEWEST_EVENTS = 2000
-"""How far back the signals of a goal are looked for: they came with it, in one transaction."""
+NEWEST_EVENTS = 400
+"""How far back the signals of a goal are looked for: they came with it, and a log makes fewer of them."""
 
 
 def intake(event: Event, graph: Any, ctx: Any) -> None:
@@ -22,7 +22,9 @@ def intake(event: Event, graph: Any, ctx: Any) -> None:
     if parts is None:
         return
     name, title = parts
-    created = (each.payload["object"] for each in ctx.view.events("object.created"))
+    # A host of its own may not say what its signals belong to; then the name alone must do.
+    came_along = [each for each in ctx.view.events("object.created") if each.caused_by in (event.id, None)]
+    created = (each.payload["object"] for each in came_along)
     signals = [made for made in created if made["type"] == "signal" and made["data"].get("incident") == name]
     seen = [SignalView.of(made["id"], made["data"]) for made in signals]
     logged = [signal for signal in seen if signal.source == "log" and signal.kind != "unreadable"]

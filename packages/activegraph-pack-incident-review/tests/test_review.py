@@ -1,0 +1,178 @@
+"""Promises of a review by rules, for any log: memos that pass the bar, gates that open once, nothing invented."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from activegraph import FrozenClock, Graph, Runtime
+from activegraph.behaviors.registry import get_registry
+from activegraph.errors import InvalidRuntimeConfiguration, PackError
+from activegraph.packs.incident_review import (
+    IncidentInput,
+    IncidentReviewSettings,
+    add_incident,
+    read_signals,
+    rules_behaviors,
+)
+from activegraph.packs.incident_review.memo_bar import memo_problems
+from activegraph.packs.incident_review.schemas import OBJECT_TYPES, checked
+from hypothesis import given
+from support.server_logs import error, log_files, log_line, review, write_log
+from support.values import examples
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "postgresql.json"
+
+
+@examples(60)
+@given(lines=log_files())
+def test_every_memo_of_any_log_passes_the_bar(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str | bytes]
+) -> None:
+    path = write_log(tmp_path_factory.mktemp("log") / "log.json", [log_line("readable"), *lines])
+
+    graph = review(path)
+
+    incidents, memos = graph.objects("incident"), graph.objects("memo")
+    assert [memo.data["incident"] for memo in memos] == [incident.id for incident in incidents]
+    assert {incident.data["status"] for incident in incidents} <= {"reviewed"}
+    for memo in memos:
+        assert memo_problems(graph, memo) == []
+    for made in graph.all_objects():
+        assert OBJECT_TYPES[made.type].problems(made.data) == []
+    emitted = Counter(event.type for event in graph.events)
+    assert emitted["review.ready"] == emitted["memo.requested"] == len(incidents)
+
+
+def test_an_incident_that_no_rule_knows_has_no_finding_one_action_and_says_so(log: Path) -> None:
+    graph = review(write_log(log, [error("P0001", "the shop is closed"), error("P0001", "the shop is closed")]))
+
+    (memo,) = graph.objects("memo")
+    assert memo.data["findings"] == []
+    assert memo.data["timeline"]["notes"] == ["no rule matched"]
+    (action,) = memo.data["actions"]
+    assert action["title"] == "Read these lines"
+    assert "Lines 1 and 2." in action["detail"]
+    (unresolved,) = memo.data["inquiries_unresolved"]
+    assert unresolved["lines"] == [1, 2]
+    assert memo_problems(graph, memo) == []
+
+
+def test_lines_that_could_not_be_read_are_in_the_notes(log: Path) -> None:
+    graph = review(write_log(log, [error("23505", "twice"), b"half a l", b"ine"]))
+
+    assert graph.objects("memo")[0].data["timeline"]["notes"] == ["2 lines could not be read: 2, 3"]
+
+
+def test_a_goal_without_signals_ends_with_a_memo_that_invents_nothing() -> None:
+    runtime = Runtime(Graph(clock=FrozenClock()), rules_behaviors())
+
+    runtime.run_goal("Incident review: empty: Nothing was given")
+
+    (memo,) = runtime.graph.objects("memo")
+    assert (memo.data["title"], memo.data["findings"]) == ("Nothing was given", [])
+    assert memo_problems(runtime.graph, memo) == []
+
+
+def test_other_goals_are_left_alone() -> None:
+    runtime = Runtime(Graph(), rules_behaviors())
+
+    runtime.run_goal("Write a poem about incidents")
+
+    assert runtime.graph.all_objects() == []
+
+
+def test_evidence_against_a_hypothesis_refutes_it_or_leaves_it_open() -> None:
+    graph = Graph(clock=FrozenClock())
+    runtime = Runtime(graph, rules_behaviors())
+    incident = graph.add_object("incident", {})
+    for weight, expected in ((0.4, "open"), (0.9, "refuted")):
+        data = {"status": "open", "incident": incident.id}
+        hypothesis = graph.add_object("hypothesis", data)
+        evidence = graph.add_object("evidence", {"weight": weight, "stance": "against"})
+        graph.add_relation(evidence.id, hypothesis.id, "backs")
+        runtime.run_until_idle()
+
+        assert hypothesis.data["status"] == expected
+
+
+def test_only_so_many_quotes_are_taken_along_and_what_speaks_against_is_among_them(log: Path) -> None:
+    lines = [error("23505", f'violates "{name}"') for name in ("a", "b", "c", "d")]
+
+    graph = review(write_log(log, lines), IncidentReviewSettings(max_signals_per_inquiry=2))
+
+    assert len(graph.objects("evidence")) == 2
+
+
+def test_importing_the_pack_and_making_its_behaviors_registers_nothing() -> None:
+    before = get_registry()
+
+    rules_behaviors()
+
+    assert get_registry() == before
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"conflict_confidence": 1.1},
+        {"conflict_confidence": -0.1},
+        {"conflict_confidence": "high"},
+        {"quiet_minutes": 0},
+        {"quiet_minutes": float("nan")},
+        {"max_signals_per_inquiry": 2.5},
+        {"max_signals_per_inquiry": True},
+    ],
+)
+def test_a_setting_out_of_its_bounds_is_refused_by_name(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRuntimeConfiguration) as refusal:
+        IncidentReviewSettings(**wrong)
+
+    assert refusal.value.context["setting"] == next(iter(wrong))
+
+
+def test_data_that_does_not_fit_its_type_is_refused_with_the_reasons() -> None:
+    with pytest.raises(PackError) as refusal:
+        checked("conflict", {"title": "t", "incident": "incident#1", "statement": 7, "status": "odd", "more": 1})
+
+    assert refusal.value.context["problems"] == [
+        "more is unknown",
+        "statement is a int",
+        "hypotheses is missing",
+        "status is 'odd', not one of open, settled",
+    ]
+
+
+def test_the_bar_tells_what_is_wrong_with_a_memo() -> None:
+    graph = Graph()
+    incident, other = graph.add_object("incident", {}), graph.add_object("incident", {})
+    stranger = graph.add_object("evidence", {"incident": other.id})
+    finding = {"hypothesis": "hypothesis#9", "evidence": [stranger.id], "evidence_against": []}
+    data = {"summary": "", "timeline": {"entries": [], "notes": []}, "inquiries_answered": [], "open_conflicts": []}
+    memo = graph.add_object(
+        "memo", {**data, "incident": incident.id, "findings": [finding], "conflicts_note": "?", "actions": []}
+    )
+
+    assert memo_problems(graph, memo) == [
+        "there is no action",
+        "the note on conflicts is wrong",
+        "it does not report on its incident",
+        "hypothesis#9 is no hypothesis",
+        f"{stranger.id} belongs to another incident",
+    ]
+
+
+def test_incidents_of_one_name_do_not_mix_their_signals(log: Path) -> None:
+    runtime = Runtime(Graph(clock=FrozenClock()), rules_behaviors())
+    signals = list(read_signals(write_log(log, [error("23505", "twice")])))
+
+    for _ in range(2):
+        add_incident(runtime.graph, IncidentInput("same", "Same", signals))
+        runtime.run_until_idle()
+
+    assert [incident.data["signals"] for incident in runtime.graph.objects("incident")] == [1, 1]
