@@ -307,8 +307,8 @@ def stopped_error(run_id: str, cause: BaseException) -> IncompatibleRuntimeState
     """The error of every call on a run whose log is closed."""
     return IncompatibleRuntimeState(
         f"run {run_id!r} is stopped after {type(cause).__name__}",
-        what_failed=f"A change to run {run_id!r}, whose last commit failed: {str(cause).splitlines()[0]}",
-        why="After a failed commit memory is ahead of the log; going on would build on what was never recorded.",
+        what_failed=f"A change to run {run_id!r}, which was stopped by {(str(cause) or type(cause).__name__).splitlines()[0]}",
+        why="Memory is ahead of the log; going on would build on what was never recorded.",
         how_to_fix=f"Load the run again and go on from what was recorded:\n    Runtime.load(url, run_id={run_id!r})",
         context={"run_id": run_id, "cause": type(cause).__name__},
     )

@@ -216,6 +216,7 @@ class Runtime:
 
     def save_state(self, path: str | os.PathLike[str] | None = None) -> str:
         """Make the run durable; opens a SQLite store at `path` if it has none. Returns where it is."""
+        self._engine.check_callable("save_state")
         return save_state(self._engine, path)
 
     @classmethod
