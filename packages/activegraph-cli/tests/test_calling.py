@@ -310,6 +310,14 @@ def test_an_unknown_event_is_not_found(cli: Cli, url: str) -> None:
     assert "evt_999" in said.err
 
 
+def test_what_an_error_advises_can_be_pasted(cli: Cli, url: str) -> None:
+    said = cli("inspect", url, "--event", "evt_999")
+
+    (advice,) = [line.strip() for line in said.err.splitlines() if "activegraph inspect " in line]
+    command = advice[advice.index("activegraph inspect ") :]
+    assert cli(*command.split()[1:]).code == 0
+
+
 @pytest.mark.parametrize("command", READS, ids=lambda command: command[0])
 def test_a_file_that_is_no_database_is_corruption_and_stays_as_it_is(
     cli: Cli, tmp_path: Path, command: list[str]

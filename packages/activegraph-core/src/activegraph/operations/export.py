@@ -122,7 +122,7 @@ def _text_lines(run: StoredRun) -> Iterator[bytes]:
 
 def _flags(run: StoredRun) -> str | None:
     try:
-        return flags_line(run.of_types("llm.requested"))
+        return flags_line(event for event in _events(run) if event.type == "llm.requested")
     except CorruptedEventPayloadError:
         # What can be read before the damage is still written.
         return None

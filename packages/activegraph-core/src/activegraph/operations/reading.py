@@ -5,6 +5,7 @@ Everything here goes through a read-only handle, so it makes no file, no row and
 
 from __future__ import annotations
 
+import shlex
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,7 +15,7 @@ from typing import Any
 import msgspec
 
 from activegraph.core.event import Event, raw_payload
-from activegraph.errors import CorruptedEventPayloadError
+from activegraph.errors import CorruptedEventPayloadError, StorageError
 from activegraph.runtime.scanner import StoredEvent
 from activegraph.store.base import RunRecord
 from activegraph.store.refusals import missing_position
@@ -176,4 +177,9 @@ def open_run(url: str, run_id: str | None) -> Iterator[StoredRun]:
         run = StoredRun(store, record)
         if record is None and (look is not None or run.head == 0):
             raise run_not_found(parsed, chosen)
-        yield run
+        try:
+            yield run
+        except StorageError as error:
+            # A handle does not know its URL, and what it advises is to be pasted as it stands.
+            error.how_to_fix = error.how_to_fix.replace("<url>", shlex.quote(parsed.safe))
+            raise
