@@ -8,6 +8,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -245,6 +246,21 @@ class OrderCases(StoreSuite):
             store.close()
 
         holds()
+
+    @case(
+        "A8",
+        "events of several types come in the order of the log, however the types are asked for",
+        needs=("iter_types",),
+    )
+    def test_a8_events_of_several_types_come_in_order(self) -> None:
+        store: Any = self.open()
+        for n, type in enumerate((*_TYPES, *_TYPES[::-1], *_TYPES)):
+            store.append(event(f"evt_{n}", type))
+        whole = list(store.iter_events())
+        for asked in permutations((*_TYPES[:4], "unknown"), 3):
+            wanted = [each.id for each in whole if each.type in asked]
+            same(f"iter_types{asked}", ids(list(store.iter_types(*asked))), wanted)
+        same("iter_types() of a type named twice", len(list(store.iter_types("note", "note"))), 3)
 
     @case("A8", "iter_raw() gives the stored rows with dense positions", needs=("iter_raw",))
     def test_a8_raw_rows_have_dense_positions(self) -> None:

@@ -122,6 +122,7 @@ class WriterCases(StoreSuite):
             batch = [(each.payload["w"], each.payload["b"], each.payload["n"]) for each in found[start : start + size]]
             writer, number = batch[0][:2]
             same("a batch in the log", batch, [(writer, number, n) for n in range(size)])
+            same("the head that the writer of a batch expected", found[start].payload["at"], start)
         order: dict[int, list[int]] = {}
         for each in found[::size]:
             order.setdefault(each.payload["w"], []).append(each.payload["b"])

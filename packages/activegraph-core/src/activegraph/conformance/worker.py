@@ -66,10 +66,13 @@ def contend(target: Target, say: Say, *, run: str, processes: int, batches: int,
             lost = 0
             hear()
             for batch in range(batches):
-                made = [Event(f"{name}_{batch}_{n}", "work.done", {"w": name, "b": batch, "n": n}) for n in range(size)]
                 while True:
+                    # What it expected stands in the events, so that a reader of the log can tell who was let in wrongly.
+                    at = sum(1 for _ in store.iter_events())
+                    payload = {"w": name, "b": batch, "at": at}
+                    made = [Event(f"{name}_{batch}_{n}", "work.done", {**payload, "n": n}) for n in range(size)]
                     try:
-                        store.append_many(made, expected_count=sum(1 for _ in store.iter_events()))
+                        store.append_many(made, expected_count=at)
                         break
                     except ConcurrentWriterError:
                         lost += 1

@@ -1,0 +1,61 @@
+"""Every broken store is refused by the cases of the promise that it breaks, and by name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from activegraph.conformance import BrokenPromise
+from activegraph.conformance.cases import cases_of
+from activegraph.conformance.targets import StoreTarget, StoreUnderTest
+from support.broken_stores import Defect, defects, install
+
+BROKEN = [each for each in defects().values() if each.cases]
+CASES = list(cases_of(StoreUnderTest))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _scheme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    path = list(sys.path)
+    install(tmp_path_factory.mktemp("installed"))
+    yield
+    sys.path[:] = path
+
+
+@pytest.mark.parametrize("defect", BROKEN, ids=lambda defect: defect.name)
+def test_a_broken_store_is_refused_by_its_promise(defect: Defect, tmp_path: Path) -> None:
+    for id in defect.cases:
+        refusal = first_refusal(defect, id, tmp_path / id)
+
+        assert refusal is not None, f"no case of {id} refuses the store that {defect.name}"
+        assert str(refusal).startswith(f"{id} is broken: {refusal.case.promise}")
+
+
+def test_there_is_a_broken_store_for_every_group_of_promises() -> None:
+    assert {id[0] for defect in BROKEN for id in defect.cases} == set("ABCDEFGHIJKLM")
+    assert len(BROKEN) >= 40
+
+
+def first_refusal(defect: Defect, id: str, folder: Path) -> BrokenPromise | None:
+    """What the first case of one id that refuses the store says."""
+    for number, name in enumerate(cases_to_try(defect, id)):
+        place = folder / str(number)
+        place.mkdir(parents=True)
+        suite = StoreUnderTest()
+        suite.enter(StoreTarget(f"broken:///{{tmp}}/x.db?defect={defect.name}"), place)
+        try:
+            getattr(suite, name)()
+        except BrokenPromise as refusal:
+            return refusal
+        finally:
+            suite.leave()
+    return None
+
+
+def cases_to_try(defect: Defect, id: str) -> list[str]:
+    """The methods of the cases of one id that are about a file, fewer where the defect says which."""
+    target = StoreTarget("broken:///{tmp}/x.db?defect=none")
+    names = [name for name, case in CASES if case.id == id and target.applies(case)]
+    return [name for name in names if defect.by in name] or names
