@@ -1,20 +1,24 @@
-"""The same operations give the same log on the memory store and on SQLite, byte for byte, and the same refusals."""
+"""The same operations give the same log on the memory store, SQLite and PostgreSQL, byte for byte, and the same refusals."""
 
 from __future__ import annotations
 
 import tempfile
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
-from hypothesis import given
-from hypothesis import strategies as st
-from support.logs import is_whole, raw
-from support.values import examples, payload_dicts
-
+import psycopg
+import pytest
 from activegraph import Event
 from activegraph.errors import ActiveGraphError
 from activegraph.store import InMemoryEventStore, SQLiteEventStore
+from activegraph.store.postgres import PostgresEventStore
+from hypothesis import given
+from hypothesis import strategies as st
+from support.logs import is_whole, raw
+from support.postgres_fixtures import with_search_path
+from support.values import examples, payload_dicts
 
 IDS = st.sampled_from([f"evt_{n}" for n in range(12)] + ["\ud800", "", "a\x00"])
 TYPES = st.sampled_from(["note.taken", "runtime.idle", "runtime.budget_exhausted", "goal.created", "tool.in_doubt"])
@@ -77,21 +81,48 @@ def apply(store: Any, operation: tuple[Any, ...]) -> Any:
     raise AssertionError(operation)
 
 
+@pytest.fixture(scope="module")
+def fresh_postgres(postgres_server_url: str) -> Callable[[], PostgresEventStore]:
+    """A function that empties the store of one schema and gives a handle on `run_a` in it."""
+    schema = f"t_{uuid.uuid4().hex[:16]}"
+    url = with_search_path(postgres_server_url, schema)
+    with psycopg.connect(postgres_server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+        connection.execute(f"SET search_path = {schema}")
+        connection.execute(PostgresEventStore.ddl())
+
+    def fresh() -> PostgresEventStore:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("TRUNCATE events, runs")
+        return PostgresEventStore(url, "run_a")
+
+    return fresh
+
+
 @given(operations=st.lists(OPERATIONS, max_size=10))
 @examples(60)
-def test_the_same_operations_give_the_same_log_and_the_same_refusals(operations: list[tuple[Any, ...]]) -> None:
+def test_the_same_operations_give_the_same_log_and_the_same_refusals(
+    fresh_postgres: Callable[[], PostgresEventStore], operations: list[tuple[Any, ...]]
+) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         SQLiteEventStore(Path(folder) / "a.db", "run_a") as disk,
+        fresh_postgres() as server,
         InMemoryEventStore("run_a") as memory,
     ):
-        memory.upsert_run(created_at=CREATED)
-        disk.upsert_run(created_at=CREATED)
+        for store in (memory, disk, server):
+            store.upsert_run(created_at=CREATED)
         for operation in operations:
-            assert perform(disk, operation) == perform(memory, operation)
-            assert raw(disk) == raw(memory)
-            assert disk.get_run() == memory.get_run()
+            outcome = perform(memory, operation)
+            for store in (disk, server):
+                assert perform(store, operation) == outcome
+                assert raw(store) == raw(memory)
+                assert store.get_run() == memory.get_run()
         assert is_whole(raw(disk))
-        with SQLiteEventStore(Path(folder) / "a.db", "run_a", read_only=True) as reopened:
-            assert raw(reopened) == raw(memory)
-            assert [msgspec.to_builtins(e.payload) for e in reopened.iter_events()] is not None
+        with (
+            SQLiteEventStore(disk.path, "run_a", read_only=True) as reopened_disk,
+            PostgresEventStore(server.target, "run_a", read_only=True) as reopened_server,
+        ):
+            for reopened in (reopened_disk, reopened_server):
+                assert raw(reopened) == raw(memory)
+                assert list(reopened.iter_events()) == list(memory.iter_events())

@@ -1,4 +1,4 @@
-"""What the memory store and the SQLite store promise alike, case by case."""
+"""What the three stores promise alike, case by case."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.logs import event, events, is_whole, raw
-
 from activegraph import IncompatibleRuntimeState, InvalidRuntimeConfiguration
 from activegraph.store import (
     AtomicAppend,
@@ -26,13 +24,21 @@ from activegraph.store import (
     StoreUnavailableError,
     Transactional,
 )
+from activegraph.store.postgres import PostgresEventStore
+from support.logs import event, events, is_whole, raw
 
 CREATED = "2026-05-15T10:32:01Z"
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    made: Any = InMemoryEventStore("run_a") if request.param == "memory" else SQLiteEventStore(tmp_path / "a.db", "run_a")
+    made: Any
+    if request.param == "memory":
+        made = InMemoryEventStore("run_a")
+    elif request.param == "sqlite":
+        made = SQLiteEventStore(tmp_path / "a.db", "run_a")
+    else:
+        made = PostgresEventStore(request.getfixturevalue("postgres_url"), "run_a")
     yield made
     made.close()
 

@@ -57,12 +57,14 @@ class Appender:
     def append(self, events: Sequence[Event], expected_count: int | None, sync: bool | None) -> int:
         """Append events behind the expected head; returns the new one."""
         writer, handle = self.writer, self._handle
-        rows = rows_behind(self._run_id, events, writer.head, writer.known.digest)
+        rows = rows_behind(events, writer.head, writer.known.digest)
         if sync:
             self._warn_of_fsync()
         if expected_count is not None and expected_count != writer.head:
-            handle.read(lambda session: writer.expect(session, events, expected_count))
-            rows = rows_behind(self._run_id, events, writer.head, writer.known.digest)
+            handle.read(lambda session: writer.expect(session, rows, expected_count))
+            rows = rows_behind(events, writer.head, writer.known.digest)
+        elif len(rows) > 1 and len({row.id for row in rows}) < len(rows):
+            handle.read(lambda session: writer.refuse_doubles(session, rows))
         if not rows:
             handle.write(lambda session: self._append_nothing(session, sync), repeatable=True)
             return writer.head

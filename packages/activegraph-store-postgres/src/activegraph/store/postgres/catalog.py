@@ -6,6 +6,7 @@ from typing import Any
 
 from activegraph.errors import StorageError
 from activegraph.store.base import RunRecord
+from activegraph.store.postgres import reads
 from activegraph.store.postgres.connections import Connections
 from activegraph.store.postgres.handle import Handle
 from activegraph.store.postgres.session import Session
@@ -155,6 +156,8 @@ def select_runs(session: Session) -> list[RunRecord]:
 
 def select_run(session: Session, run_id: str) -> RunRecord | None:
     """The record of one run, with what is derived from its log."""
+    if reads.text_or_none(run_id) is None:
+        return None
     row = session.read(SELECT_ALL_RUNS, (run_id, run_id)).fetchone()
     return None if row is None else _record(row)
 

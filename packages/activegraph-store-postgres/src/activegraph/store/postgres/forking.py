@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from activegraph.core.codec import check_header
 from activegraph.core.event import NO_DIGEST, Event
 from activegraph.errors import StoreUnavailableError
 from activegraph.store.postgres import reads
@@ -56,6 +57,7 @@ def fork_run(
     Raises:
         RunNotFoundError, EventNotFoundError, RunExistsError: Nothing was created.
     """
+    check_header("run_id", new_run_id)
     with Handle(connections, new_run_id, read_only=False) as handle:
         handle.open()  # no tables are made: without any there is nothing to fork
 
@@ -103,10 +105,12 @@ def fork_run(
 
 def _append_extra(session: Session, run_id: str, position: int, events: Sequence[Event]) -> None:
     head, _, digest = reads.head(session, run_id)
-    rows = rows_behind(run_id, events, head, digest or NO_DIGEST)
+    rows = rows_behind(events, head, digest or NO_DIGEST)
+    seen: set[str] = set()
     for row in rows:
-        if reads.position_of(session, run_id, row.id) is not None:
+        if row.id in seen or reads.position_of(session, run_id, row.id) is not None:
             raise duplicate(row.id, run_id)
+        seen.add(row.id)
     for portion in split(rows) if rows else ():
         insert_events(session, run_id, head, digest or NO_DIGEST, portion, None, alone=False)
         head, digest = portion[-1].position, portion[-1].digest

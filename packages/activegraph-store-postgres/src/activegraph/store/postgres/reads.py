@@ -13,11 +13,13 @@ __all__ = [
     "boundaries",
     "digests",
     "head",
+    "id_at",
     "page",
     "page_of_types",
     "position_of",
     "row_by_id",
     "tail",
+    "text_or_none",
 ]
 
 PAGE = 2000
@@ -84,6 +86,8 @@ LIMIT %s::bigint"""  # noqa: S608 - the types are constants of the schema
 
 Row = tuple[Any, ...]
 
+_LAST_POSITION = 2**63 - 1
+
 
 def head(session: Session, run_id: str) -> tuple[int, str | None, bytes | None]:
     """Position, id and digest of the run's last event; zeros for an empty run."""
@@ -95,7 +99,8 @@ def boundaries(
     session: Session, run_id: str, after: str | None, until: str | None
 ) -> tuple[int, int | None, int | None]:
     """The head, and the positions of two events as of the same instant; None for one that is not there."""
-    found = session.read(SELECT_BOUNDARIES, (run_id, run_id, after or "", run_id, until or "")).fetchone()
+    ids = (text_or_none(after), text_or_none(until))
+    found = session.read(SELECT_BOUNDARIES, (run_id, run_id, ids[0], run_id, ids[1])).fetchone()
     return found[0] or 0, found[1], found[2]
 
 
@@ -114,14 +119,22 @@ def tail(session: Session, run_id: str, count: int) -> list[Row]:
 
 def row_by_id(session: Session, run_id: str, event_id: str) -> Row | None:
     """The row of an event."""
-    found: Row | None = session.read(SELECT_BY_ID, (run_id, event_id)).fetchone()
+    found: Row | None = session.read(SELECT_BY_ID, (run_id, text_or_none(event_id))).fetchone()
     return found
 
 
 def position_of(session: Session, run_id: str, event_id: str) -> int | None:
     """Where an event stands."""
-    row = session.read(SELECT_POSITION, (run_id, event_id)).fetchone()
+    row = session.read(SELECT_POSITION, (run_id, text_or_none(event_id))).fetchone()
     return None if row is None else row[0]
+
+
+def id_at(session: Session, run_id: str, position: int) -> str | None:
+    """The id of the event at a position; None where there is none."""
+    if not 1 <= position <= _LAST_POSITION:
+        return None
+    found = page(session, run_id, position, position, 1)
+    return found[0][1] if found else None
 
 
 def digests(session: Session, run_id: str, start: int, stop: int) -> list[tuple[int, bytes]]:
@@ -137,6 +150,18 @@ def page_of_types(
     if len(types) == 1 and types[0] in SELECT_RARE:
         cursor = session.read(SELECT_RARE[types[0]], (run_id, str(start), str(stop), str(limit)))
     else:
-        cursor = session.read(SELECT_BY_TYPES, (run_id, str(start), str(stop), list(types), str(limit)))
+        known = [type for type in types if text_or_none(type) is not None]
+        cursor = session.read(SELECT_BY_TYPES, (run_id, str(start), str(stop), known, str(limit)))
     rows: list[Row] = cursor.fetchall()
     return rows
+
+
+def text_or_none(text: str | None) -> str | None:
+    """Text that a column could hold, to be looked for; else None, which equals nothing."""
+    if text is None or "\x00" in text:
+        return None
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return None
+    return text

@@ -22,7 +22,7 @@ __all__ = ["Known", "Writer", "rows_behind"]
 
 SELECT_RUN_EXISTS = "SELECT 1 FROM runs WHERE run_id = %s"
 
-SELECT_KNOWN_ID = """
+SELECT_KNOWN_IDS = """
 SELECT id
 FROM events
 WHERE run_id = %s AND id = ANY(%s::text[]) AND position <= %s::bigint"""
@@ -72,23 +72,26 @@ class Writer:
         """Take a head that the caller has read up to as known."""
         self.known = Known(position, digest, self.known.has_record)
 
-    def expect(self, session: Session, events: Sequence[Event], expected_count: int) -> None:
+    def expect(self, session: Session, rows: Sequence[RawEvent], expected_count: int) -> None:
         """Move to another head than the known one, if it is the log's.
 
         Raises:
-            DuplicateEventError: The known prefix holds one of these ids.
+            DuplicateEventError: The known prefix holds one of these ids, or one stands twice among them.
             ConcurrentWriterError: The log's head is another one.
         """
-        ids = [event.id for event in events]
-        double = self._known_id(session, ids)
-        if double is not None:
-            raise duplicate(double, self.run_id)
+        self.refuse_doubles(session, rows)
         before = self.known
         self.learn(session)
         if self.head != expected_count:
             actual = self.head
             self.known = before
             raise self.stale(session, expected_count, actual)
+
+    def refuse_doubles(self, session: Session, rows: Sequence[RawEvent]) -> None:
+        """Raise `DuplicateEventError` for the first id that the known prefix holds or that stands twice in `rows`."""
+        double = self._first_double(session, rows)
+        if double is not None:
+            raise duplicate(double, self.run_id)
 
     def check(self, session: Session) -> None:
         """Raise `ConcurrentWriterError` unless the log's head is the known one."""
@@ -152,8 +155,8 @@ class Writer:
         """The error for a head that is not the expected one."""
         return ConcurrentWriterError(
             run_id=self.run_id,
-            expected_head=self._id_at(session, expected),
-            actual_head=self._id_at(session, actual),
+            expected_head=reads.id_at(session, self.run_id, expected),
+            actual_head=reads.id_at(session, self.run_id, actual),
             expected_count=expected,
             actual_count=actual,
             driver=DRIVER,
@@ -171,37 +174,31 @@ class Writer:
 
     def refused(self, session: Session, rows: list[RawEvent]) -> DuplicateEventError | ConcurrentWriterError:
         """Why the keys refused: an id that this handle's prefix holds, or another writer."""
-        double = self._known_id(session, [row.id for row in rows])
+        double = self._first_double(session, rows)
         if double is not None:
             return duplicate(double, self.run_id)
         return self.stale(session, self.head, reads.head(session, self.run_id)[0])
 
-    def _known_id(self, session: Session, ids: list[str]) -> str | None:
-        if not ids or not self.head:
-            return None
-        found = {row[0] for row in session.read(SELECT_KNOWN_ID, (self.run_id, ids, str(self.head)))}
-        return next((id for id in ids if id in found), None)
-
-    def _id_at(self, session: Session, position: int) -> str | None:
-        page = reads.page(session, self.run_id, position, position, 1) if position > 0 else []
-        return page[0][1] if page else None
+    def _first_double(self, session: Session, rows: Sequence[RawEvent]) -> str | None:
+        ids = [row.id for row in rows]
+        known: set[str] = set()
+        if ids and self.head:
+            found = session.read(SELECT_KNOWN_IDS, (self.run_id, ids, str(self.head))).fetchall()
+            known = {row[0] for row in found}
+        return first_double(ids, known)
 
 
-def rows_behind(run_id: str, events: Sequence[Event], position: int, digest: bytes) -> list[RawEvent]:
+def rows_behind(events: Sequence[Event], position: int, digest: bytes) -> list[RawEvent]:
     """Rows for `events` behind a head.
 
     Raises:
         NonSerializableEventError: An event that no store could carry.
-        DuplicateEventError: An id stands twice among them.
     """
     headers: list[tuple[Any, ...]] = []
     payloads = []
     for event in events:
         headers.append(header_of(event))
         payloads.append(canonical_payload(event))
-    double = first_double((header[0] for header in headers), ()) if len(headers) > 1 else None
-    if double is not None:
-        raise duplicate(double, run_id)
     rows: list[RawEvent] = []
     for (id, type, actor, frame_id, caused_by, timestamp), payload in zip(headers, payloads, strict=True):
         position += 1
