@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from activegraph.behaviors.base import Behavior, RelationBehavior
 from activegraph.core.clock import FrozenClock
 from activegraph.core.event import Event
@@ -92,9 +91,7 @@ def everything() -> list[Behavior | RelationBehavior]:
     return [
         Behavior("planner", plan, on=["goal.created"]),
         RelationBehavior("follower", follow, "before", on=["relation.created"]),
-        Behavior(
-            "pairs", pair, on=["relation.created"], pattern=pattern, pattern_matcher=parse(pattern).compile()
-        ),
+        Behavior("pairs", pair, on=["relation.created"], pattern=pattern, pattern_matcher=parse(pattern).compile()),
         Behavior("reminder", remind, on=["object.created"], where={"object.type": "task"}, activate_after=2),
         Behavior("asker", ask, on=["object.created"], where={"object.type": "pair"}),
         Behavior("mourner", mourn, on=["behavior.failed"]),

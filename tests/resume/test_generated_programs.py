@@ -17,7 +17,7 @@ from support.programs import RUN, Host, Program, programs
 from support.shared_memory import new_disk
 
 FULL = os.environ.get("ACTIVEGRAPH_TEST_SCALE") == "full"
-EXAMPLES = 2000 if FULL else int(os.environ.get("EX", "50"))
+EXAMPLES = 2000 if FULL else int(os.environ.get("ACTIVEGRAPH_TEST_PROGRAMS", "25"))
 
 generated = settings(
     max_examples=EXAMPLES,
@@ -49,6 +49,24 @@ def test_a_crash_at_any_commit_changes_nothing_of_the_finished_log(program: Prog
         disk = new_disk()
         host = Host(program, disk)
         disk.crash_at(commit, after=data.draw(st.booleans()))
+        assert essences(host.finish()) == essences(expected)
+
+
+SINGLE_EVENTS = ("run", "goal", "object", "relate", "remove", "patch", "until")
+"""What a host does in steps of one event each."""
+
+
+@generated
+@given(program=programs(host=SINGLE_EVENTS), data=st.data())
+def test_a_crash_inside_a_step_of_a_store_without_batches_changes_nothing_either(program: Program, data: Any) -> None:
+    whole = new_disk(atomic=False)
+    expected = Host(program, whole).finish()
+    for event in some(data.draw, whole.commits, 6):
+        disk = new_disk(atomic=False)
+        host = Host(program, disk)
+        disk.crash_at(event, after=data.draw(st.booleans()))
+        host.go_on()
+        disk.crash_at(data.draw(st.integers(1, 5)), after=data.draw(st.booleans()))
         assert essences(host.finish()) == essences(expected)
 
 

@@ -190,6 +190,7 @@ def _rules(patterns: bool) -> st.SearchStrategy[Rule]:
     subscriptions = st.one_of(
         st.lists(st.sampled_from(_TYPES), min_size=1, max_size=2, unique=True),
         st.just([]),
+        st.just(["relation.created", "ping"]),
         st.lists(st.sampled_from(_INTERNAL), min_size=1, max_size=1),
         st.just(["object.created"]),
     ).map(tuple)
@@ -201,23 +202,30 @@ def _rules(patterns: bool) -> st.SearchStrategy[Rule]:
         where=st.sampled_from(
             ((), (), (), (("object.type", "t1"),), (("object.data.status", None),), (("actor", "a"),))
         ),
-        relation=st.sampled_from((None, None, "r1", "r2")),
+        relation=st.sampled_from((None, None, None, "r1", "r2")),
         delay=st.sampled_from((None, None, None, 1, 2, 4)),
         pattern=st.sampled_from((None, None, *_PATTERNS)) if patterns else st.none(),
         view=st.sampled_from(((), (), (("around", "event.payload.object.id"), ("depth", 2)), (("recent_events", 3),))),
     )
 
 
+_PLANNER = Rule("a", ("goal.created",), ("relate", "relate again", "ping"))
+"""What every program begins with, so that the others have something to react to."""
+
 _HOST = ("run", "goal", "object", "relate", "transaction", "remove", "patch", "approve", "deny", "until", "apply")
 
 
-def programs(*, patterns: bool = True) -> st.SearchStrategy[Program]:
-    """Programs with one to five behaviors."""
+def programs(*, patterns: bool = True, host: tuple[str, ...] = _HOST) -> st.SearchStrategy[Program]:
+    """Programs with three to six behaviors.
+
+    Args:
+        host: What the host's script is made of.
+    """
     return st.builds(
         Program,
-        rules=st.lists(_rules(patterns), min_size=1, max_size=5).map(tuple),
+        rules=st.lists(_rules(patterns), min_size=2, max_size=5).map(lambda rules: (_PLANNER, *rules)),
         setup=st.lists(st.sampled_from(("object", "relate")), max_size=3).map(tuple),
-        script=st.lists(st.tuples(st.sampled_from(_HOST), st.integers(0, 9)), max_size=5).map(
+        script=st.lists(st.tuples(st.sampled_from(host), st.integers(0, 9)), max_size=5).map(
             lambda steps: (("goal", 0), *steps, ("run", 0))
         ),
     )

@@ -26,8 +26,9 @@ class SimulatedCrash(BaseException):
 class Disk:
     """All runs of one URL, and the fuse that ends a process at one of its commits."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, atomic: bool = True) -> None:
         self.name = name
+        self.atomic = atomic
         self.url = f"memtest://{name}"
         self.runs: dict[str, _Log] = {}
         self.commits = 0
@@ -41,7 +42,8 @@ class Disk:
 
     def open(self, run_id: str) -> _Log:
         """The log of one run."""
-        return self.runs.setdefault(run_id, _Log(self, run_id))
+        kind = _Log if self.atomic else _EventByEventLog
+        return self.runs.setdefault(run_id, kind(self, run_id))
 
     def events(self, run_id: str) -> list[Event]:
         """What is on the disk."""
@@ -102,6 +104,17 @@ class _Log(InMemoryEventStore):
         return len(prefix)
 
 
+class _EventByEventLog(_Log):
+    """A log whose store knows no batches: a crash leaves part of a step."""
+
+    @property
+    def append_many(self) -> Any:
+        raise AttributeError("this store appends one event at a time")
+
+    def append(self, event: Event) -> None:
+        self.disk.commit(self, (event,))
+
+
 class _Backend:
     scheme = "memtest"
 
@@ -128,9 +141,13 @@ _backend = _Backend()
 _names = count(1)
 
 
-def new_disk() -> Disk:
-    """An empty disk, reachable by its URL in this process."""
+def new_disk(*, atomic: bool = True) -> Disk:
+    """An empty disk, reachable by its URL in this process.
+
+    Args:
+        atomic: Whether its store commits the events of a step together.
+    """
     registry._loaded["memtest"] = _backend
-    disk = Disk(f"disk{next(_names)}")
+    disk = Disk(f"disk{next(_names)}", atomic=atomic)
     _backend.disks = {disk.name: disk}
     return disk
