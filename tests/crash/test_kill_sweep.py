@@ -6,6 +6,8 @@ import os
 import random
 import time
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +62,7 @@ def everything() -> list[Behavior | RelationBehavior]:
 
     def plan(event: Event, graph: Any, ctx: Any) -> None:
         made = [graph.add_object("task", {"n": n, "status": "open"}) for n in range(3)]
-        for first, second in zip(made, made[1:], strict=False):
+        for first, second in pairwise(made):
             graph.add_relation(first.id, second.id, "before")
 
     def follow(relation: Any, event: Event, graph: Any, ctx: Any) -> None:
@@ -188,7 +190,7 @@ def test_a_process_that_ends_at_any_commit_loses_nothing_and_repeats_nothing(
     assert commits > 7
     for commit in range(1, commits + 1):
         url = new_url()
-        assert ended_at_commit(lambda: to_the_end(url), commit, after=after)
+        assert ended_at_commit(partial(to_the_end, url), commit, after=after)
         to_the_end(url)
         assert essences(log_of(url)) == expected, f"killed at commit {commit}"
         assert verify_run(url, RUN).ok
@@ -202,8 +204,8 @@ def test_a_process_that_ends_while_it_resumes_loses_nothing_either(new_url: Call
     expected = essences(log_of(whole))
     for commit in range(1, commits, 2):
         url = new_url()
-        assert ended_at_commit(lambda: to_the_end(url), commit, after=commit % 4 == 1)
-        ended_at_commit(lambda: to_the_end(url), 1 + commit % 3, after=commit % 3 == 0)
+        assert ended_at_commit(partial(to_the_end, url), commit, after=commit % 4 == 1)
+        ended_at_commit(partial(to_the_end, url), 1 + commit % 3, after=commit % 3 == 0)
         to_the_end(url)
         assert essences(log_of(url)) == expected, f"killed at commit {commit}"
 
@@ -220,7 +222,7 @@ def test_a_run_killed_from_outside_at_random_times_ends_like_one_that_was_not(ne
     for _ in range(runs):
         url = new_url()
         while True:
-            pid = in_a_process(lambda: tasks_to_the_end(url, tasks))
+            pid = in_a_process(partial(tasks_to_the_end, url, tasks))
             time.sleep(chance.random() * seconds)  # the instant of the kill is what is tried here
             kill(pid)
             if wait_for(pid) == 0:
