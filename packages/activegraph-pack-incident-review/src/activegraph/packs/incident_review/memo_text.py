@@ -83,14 +83,19 @@ def _timeline(entries: Sequence[Any]) -> list[str]:
     if not entries:
         return ["  nothing"]
     days = {entry["at"][:10] for entry in entries} | {entry["until"][:10] for entry in entries}
-    lines = []
-    for entry in entries:
-        at = clock(entry["at"]) if len(days) == 1 else entry["at"][5:19]
-        shown = ", ".join(str(line) for line in entry["lines"][:3])
-        more = ", ..." if entry["count"] > 3 else ""
-        word = "line" if entry["count"] == 1 else "lines"
-        lines.append(f"  {at:<8}  {printable(entry['text']):<40}  {word} {shown}{more}")
-    return lines
+    return [_entry(entry, clock(entry["at"]) if len(days) == 1 else entry["at"][5:19]) for entry in entries]
+
+
+def _entry(entry: Any, at: str) -> str:
+    # Where the date is shown too, the title makes room for it.
+    head = f"  {at:<8}  {clipped(printable(entry['text']), 48 - max(8, len(at))):<40}  "
+    head = head if len(at) <= 8 else f"{head.rstrip():<52}  "
+    for shown in (3, 2, 1):
+        numbers = ", ".join(str(line) for line in entry["lines"][:shown])
+        cited = f"{'line' if entry['count'] == 1 else 'lines'} {numbers}{', ...' if entry['count'] > shown else ''}"
+        if len(head) + len(cited) <= WIDTH:
+            break
+    return head + cited
 
 
 def _finding(graph: Graph, number: int, finding: Any, cite: Cite) -> list[str]:

@@ -21,7 +21,7 @@ __all__ = ["CRASHES", "SHUTDOWNS"]
 _KINDS = AFTER_A_CRASH | {"redo_started", "redo_done", "ready"}
 
 _MEANING_OF_SIGNAL = {
-    9: "Nothing in PostgreSQL sends signal 9: the kernel does when memory runs out, or a person",
+    9: "PostgreSQL ends no working session with signal 9: the kernel does when memory runs out, or a person",
     6: "With signal 6 a process ends itself when it finds its own state impossible",
     7: "Signal 7 means that memory could not be reached: huge pages, shared memory or a disk failed",
     11: "Signal 11 is a fault in the program: a bug of the server or of an extension",
