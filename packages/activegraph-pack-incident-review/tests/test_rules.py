@@ -89,7 +89,7 @@ def test_every_piece_of_advice_is_to_somebody_and_has_an_urgency() -> None:
         for advice in topic.advice.values():
             assert fields["priority"].problem(advice.priority) is None
             assert fields["owner_role"].problem(advice.owner_role) is None
-            assert len(advice.title) <= 44
+            assert len(advice.title) <= 31
 
 
 def wait(waiter: int, holder: int, *, seconds: float = 0, queue: str = "") -> str:

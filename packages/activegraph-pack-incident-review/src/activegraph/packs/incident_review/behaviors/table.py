@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from activegraph.behaviors.base import AnyBehavior, Behavior
 from activegraph.packs.incident_review.behaviors.actions import action_rules
+from activegraph.packs.incident_review.behaviors.answering import answering_rules
 from activegraph.packs.incident_review.behaviors.conflicts import conflict_detector
 from activegraph.packs.incident_review.behaviors.gates import memo_gate, readiness_gate
 from activegraph.packs.incident_review.behaviors.intake import NEWEST_EVENTS, intake
-from activegraph.packs.incident_review.behaviors.investigation import investigation_rules
 from activegraph.packs.incident_review.behaviors.memo import memo_rules
 from activegraph.packs.incident_review.behaviors.planning import inquiry_rules
 from activegraph.packs.incident_review.behaviors.reminders import stale_inquiry
@@ -41,7 +41,7 @@ _TABLE = (
     _Row(intake, "goal.created", {}, {"around": [], "recent_events": NEWEST_EVENTS}, ["incident"]),
     _Row(inquiry_rules, "object.created", {"object.type": "incident"}, _around("id", 1), ["inquiry"]),
     _Row(
-        investigation_rules,
+        answering_rules,
         "object.created",
         {"object.type": "inquiry"},
         _around("id", 2),

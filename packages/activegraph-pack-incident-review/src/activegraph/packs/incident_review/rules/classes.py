@@ -56,7 +56,7 @@ _CLASSES = (
         "the server read pages or indexes that cannot be right",
         0.9,
         Advice(
-            "Save the data directory before repairing",
+            "Save the data directory first",
             "Stop writing, copy the whole data directory, check the disk, and restore from a backup; amcheck and "
             "pg_amcheck tell how far the damage goes. REINDEX helps only where an index alone is damaged.",
             "critical",
@@ -72,7 +72,7 @@ _CLASSES = (
         "the operating system refused the server a file or another service",
         0.8,
         Advice(
-            "Check the disk and the file that is named",
+            "Check the disk and that file",
             "Look at the machine's own log for failing disks and mounts, and at the permissions of the named file.",
             "high",
             "platform",
@@ -103,7 +103,7 @@ _CLASSES = (
         "the server turned a client away that could not prove who it is",
         0.8,
         Advice(
-            "Find the client with the wrong password",
+            "Find who has a wrong password",
             "A changed password that one client missed looks like this, and so does somebody who guesses: compare "
             "users and addresses with the ones you know, and let only known addresses in (pg_hba.conf).",
             "medium",
@@ -119,7 +119,7 @@ _CLASSES = (
         "a connection broke, or what came over it made no sense",
         0.7,
         Advice(
-            "Look at what lies between client and server",
+            "Look at the network between",
             "Balancers and firewalls drop connections that are idle for long; clients that are killed leave such "
             "lines too.",
             "low",
@@ -135,7 +135,7 @@ _CLASSES = (
         "a change was refused by a constraint of the schema",
         0.8,
         Advice(
-            "Decide what a refused change means",
+            "Decide what a refusal means",
             "The data is safe, the request is lost: let the application answer it (INSERT ... ON CONFLICT, or a "
             "message), so that it is no error in the log.",
             "low",
@@ -151,7 +151,7 @@ _CLASSES = (
         "a statement was refused: a name, a right or a piece of syntax is not as its author thought",
         0.8,
         Advice(
-            "Compare application and schema versions",
+            "Compare the versions deployed",
             "After a deployment, one of them is usually older than the other thinks. Missing rights (42501) want "
             "a GRANT.",
             "medium",
@@ -167,7 +167,7 @@ _CLASSES = (
         "a value did not fit its type or its range",
         0.8,
         Advice(
-            "Check values before they are sent",
+            "Check values before sending",
             "Validate what people type before it reaches SQL, and pass it as a parameter.",
             "low",
             "application",

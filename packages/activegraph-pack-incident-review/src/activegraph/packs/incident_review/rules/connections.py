@@ -111,21 +111,21 @@ CONNECTIONS = Topic(
             "platform",
         ),
         "slow_statements_held_slots": Advice(
-            "Shorten the statements that hold slots",
+            "Shorten the slow statements",
             "Look at the plan of the quoted statement, and run reports on a replica or under a role with a "
             "connection limit of its own.",
             "medium",
             "application",
         ),
         "idle_sessions_held_slots": Advice(
-            "Shrink the pools that hold idle sessions",
+            "Shrink pools of idle sessions",
             "Lower the minimum size of the pools and let them close idle connections, or set idle_session_timeout "
             "for their role.",
             "high",
             "application",
         ),
         "slots_were_free": Advice(
-            "Look for limits of roles and databases",
+            "Look for limits of roles",
             "SELECT rolname, rolconnlimit FROM pg_roles WHERE rolconnlimit >= 0, and datconnlimit in pg_database.",
             "medium",
             "database",

@@ -216,7 +216,7 @@ CRASHES = Topic(
             "application",
         ),
         "recovered": Advice(
-            "Look for the crash before this log",
+            "Look for what ended the server",
             "The lines before this file, or the machine's own log, tell what ended the server.",
             "medium",
             "database",
@@ -244,7 +244,7 @@ SHUTDOWNS = Topic(
     _shutdowns,
     {
         "ended_by_command": Advice(
-            "Match the command with a planned change",
+            "Match it with a planned change",
             "Compare the time with deployments and maintenance. If nobody meant it, find out who may call "
             "pg_terminate_backend() or stop the service.",
             "medium",

@@ -53,7 +53,7 @@ CANCELED = Topic(
     _canceled,
     {
         "statement_timeout": Advice(
-            "Look at the plan of the slow statement",
+            "Explain the slow statement",
             "EXPLAIN (ANALYZE, BUFFERS) on a copy; check for missing indexes and old statistics, and whether it "
             "only waited for a lock.",
             "medium",
@@ -92,7 +92,7 @@ DISK = Topic(
     _disk,
     {
         "disk_full": Advice(
-            "Make room, then find what took it",
+            "Make room, find what took it",
             "Look at the size of pg_wal (a replication slot that nobody reads keeps it from shrinking), of "
             "temporary files, and of the largest tables. Never delete files in the data directory by hand.",
             "critical",

@@ -87,14 +87,14 @@ DEADLOCKS = Topic(
             "application",
         ),
         "deadlock_counter_differs": Advice(
-            "Compare log and counter of deadlocks",
+            "Compare log and counter",
             "Look at the same time and the same database in both: the counter is kept per database, and a crash "
             "sets it back.",
             "low",
             "database",
         ),
         "deadlocks_noticed": Advice(
-            "Find the other side of the deadlocks",
+            "Find both sides of a deadlock",
             "Read the lines around the quoted ones, and keep log_min_messages at WARNING or lower, so that the "
             "statements of both sides are logged.",
             "medium",
@@ -211,7 +211,7 @@ LOCK_QUEUES = Topic(
     _lock_queues,
     {
         "lock_queue": Advice(
-            "Find what the head of the queue did",
+            "Look at the head of the queue",
             "Look up the named process in the lines before (its connection line names application and user), and "
             "shorten the transaction in which it holds its locks. Set lock_timeout where waiting is worse than "
             "failing.",
@@ -219,7 +219,7 @@ LOCK_QUEUES = Topic(
             "application",
         ),
         "transaction_left_open": Advice(
-            "Bound transactions that are left open",
+            "Bound open transactions",
             "Set idle_in_transaction_session_timeout, at least for interactive users, and let no transaction wait "
             "for a person or another service.",
             "high",

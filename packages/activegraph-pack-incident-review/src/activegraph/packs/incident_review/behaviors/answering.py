@@ -1,4 +1,4 @@
-"""`investigation_rules`: answers an inquiry by what the rules know, every claim with its quotes."""
+"""`answering_rules`: answers an inquiry by what the rules know, every claim with its quotes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from activegraph.packs.incident_review.rules.case import Case, Claim
 from activegraph.packs.incident_review.rules.topics import topic_named
 from activegraph.packs.incident_review.settings import IncidentReviewSettings
 
-__all__ = ["investigation_rules"]
+__all__ = ["answering_rules"]
 
 
-def investigation_rules(event: Event, graph: Any, ctx: Any, *, settings: IncidentReviewSettings) -> None:
+def answering_rules(event: Event, graph: Any, ctx: Any, *, settings: IncidentReviewSettings) -> None:
     """Make hypotheses with evidence for a new inquiry; it ends `answered`, or `unresolved` where no rule knows."""
     inquiry = event.payload["object"]
     signals = signals_in(ctx.view)
