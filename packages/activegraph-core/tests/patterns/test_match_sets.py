@@ -251,12 +251,28 @@ def test_closing_a_triangle_at_a_hub_starts_from_the_end_with_fewer_relations() 
         graph = tasks(size + 2)
         hub, newcomer = f"task#{size + 1}", f"task#{size + 2}"
         for number in range(1, size + 1):
-            graph.add_relation(hub, f"task#{number}", "knows")
-        triangles = kept(graph, "(a)-[:knows]->(b)-[:likes]->(c)<-[:knows]-(a)")
-        len(triangles)
+            graph.add_relation(hub, f"task#{number}", "owns")
         graph.add_relation(newcomer, "task#5", "likes")
+        triangles = kept(graph, "(b)<-[:owns]-(a)-[:knows]->(c)-[:likes]->(b)")
+        len(triangles)
         graph.add_relation(hub, newcomer, "knows")
         costs.add(calls(lambda triangles=triangles: len(triangles)))
-        assert len(triangles) == 1
+        assert bound(triangles.view(), "b") == ["task#5"]
 
     assert len(costs) == 1
+
+
+def test_a_lost_witness_of_a_global_not_exists_is_replaced_by_its_value() -> None:
+    graph = tasks(200)
+    graph.add_object("project", {})
+    done = kept(graph, "(p:project) WHERE NOT EXISTS { (:task {status: 'open'}) }")
+    for number in range(1, 201):
+        assert len(done) == 0
+        if number % 2:
+            graph.patch_object(f"task#{number}", {"status": "done"})
+        else:
+            graph.remove_object(f"task#{number}")
+
+    assert len(done) == 1
+    graph.add_object("task", {"status": "open"})
+    assert len(done) == 0

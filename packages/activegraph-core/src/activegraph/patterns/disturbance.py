@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from activegraph.core.change_log import Change
@@ -41,7 +41,7 @@ class Disturbance:
             elif not is_new:
                 self.lost.append(state)
         self._unsure: frozenset[str] | None = None
-        self._lost_links: dict[tuple[str, str, bool], list[RelationState]] = {}
+        """Ids of changed objects, once they are needed."""
 
     def __len__(self) -> int:
         return len(self.came) + len(self.patched) + len(self.lost)
@@ -49,12 +49,13 @@ class Disturbance:
     def bindings_in_doubt(self, absence: Absence, search: Search) -> Iterable[Mapping[int, State]]:
         """Outer bindings for which a NOT EXISTS may have changed its answer, by slot of the outer chain.
 
-        Whatever has appeared or disappeared under it contains a changed element. So each of these
-        is followed along the sub-chain to the nearest element that both chains share, over
-        relations of before and of now, and with doubt in favour of what has changed.
+        Whatever has appeared or disappeared under it contains changed elements. So each of these is
+        followed along the sub-chain to the nearest element that both chains share. Relations of
+        now suffice: on the way from the changed element that is nearest, nothing has changed.
         """
         if self._unsure is None:
-            self._prepare()
+            changed = (*self.came, *self.patched, *self.lost)
+            self._unsure = frozenset(state.id for state in changed if isinstance(state, ObjectState))
         outer_of = {inner: outer for outer, inner in absence.shared}
         found: dict[tuple[int, ...], Mapping[int, State]] = {}
         for state in (*self.came, *self.patched, *self.lost):
@@ -66,15 +67,6 @@ class Disturbance:
                 bound = {outer_of[slot]: element for slot, element in inner.items()}
                 found[tuple(part for slot, element in bound.items() for part in (slot, element.sequence))] = bound
         return found.values()
-
-    def _prepare(self) -> None:
-        self._unsure = frozenset(
-            state.id for state in (*self.came, *self.patched, *self.lost) if isinstance(state, ObjectState)
-        )
-        for state in self.lost:
-            if isinstance(state, RelationState):
-                self._lost_links.setdefault((state.source, state.type, True), []).append(state)
-                self._lost_links.setdefault((state.target, state.type, False), []).append(state)
 
     def _from_object(
         self, chain: Chain, shared: Mapping[int, int], state: ObjectState, search: Search
@@ -118,7 +110,7 @@ class Disturbance:
         for step in steps:
             hops = [hop for node in frontier for hop in self._hops(node, step)]
             if step.link in shared:
-                yield from ({step.link: hop} for hop in hops if self._is_alive(hop))
+                yield from ({step.link: hop} for hop in hops)
                 return
             ends = {hop.target if step.is_outgoing else hop.source for hop in hops}
             frontier = {end for end in ends if self._may_stand(chain, step.far, end, search)}
@@ -127,11 +119,11 @@ class Disturbance:
                 yield from ({step.far: state} for state in objects if state is not None)
                 return
 
-    def _hops(self, node: str, step: Step) -> Iterator[RelationState]:
-        yield from self._links.leaving(node, step.type) if step.is_outgoing else self._links.entering(node, step.type)
-        yield from self._lost_links.get((node, step.type, step.is_outgoing), ())
+    def _hops(self, node: str, step: Step) -> Collection[RelationState]:
+        return self._links.leaving(node, step.type) if step.is_outgoing else self._links.entering(node, step.type)
 
     def _may_stand(self, chain: Chain, slot: int, node: str, search: Search) -> bool:
+        """Whether this object stands in a slot, or has stood there before it changed."""
         if node in (self._unsure or ()):
             return True
         state = self._projection.objects.get(node)
