@@ -118,7 +118,7 @@ def _node(rng: Random, variables: _Variables, known: tuple[str, ...]) -> str:
     if name:
         variables.nodes.append(name)
     type = rng.choice(["", "", "", "", ":t", ":u"])
-    properties = f" {{{rng.choice('xy')}: {rng.choice(_LITERALS)}}}" if rng.random() < 0.15 else ""
+    properties = f" {{{rng.choice('xy')}: {rng.choice(_LITERALS)}}}" if rng.random() < (0.35 if known else 0.15) else ""
     return f"({name}{type}{properties})"
 
 
