@@ -1,0 +1,145 @@
+"""Steps through the runtime: one event in, one behavior, one object out, the default view."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from benchmarks.appends import INSERT, INSERT_POSTGRES, postgres_tables, sqlite_tables
+from benchmarks.samples import row
+
+EVENTS_A_STEP = 3
+
+
+def _runtime(behaviors: list[Any], folder: Path, store: str, url: str = "") -> Any:
+    from activegraph import Graph, Runtime
+
+    where = {"memory": None, "sqlite": f"sqlite:///{folder}/run.db", "postgres": url}[store]
+    return Runtime(Graph(), behaviors=behaviors, persist_to=where)
+
+
+def _chain(steps: int) -> Any:
+    from activegraph import Behavior
+
+    def chain(event: Any, graph: Any, ctx: Any) -> None:
+        number = event.payload["object"]["data"]["n"]
+        if number < steps:
+            graph.add_object("task", {"n": number + 1, "title": "Look up the price of oak"})
+
+    return Behavior("chain", chain, on=["object.created"])
+
+
+def step(folder: Path, store: str, steps: str, url: str = "", idle: str = "0", all_in: str = "") -> float:
+    """Mean microseconds per step.
+
+    Args:
+        idle: Behaviors that are subscribed to other types.
+        all_in: Patterns, a relation behavior and delays are subscribed too.
+    """
+    from activegraph import Behavior
+
+    number = int(steps)
+    behaviors = [_chain(number), *(Behavior(f"idle{n}", _nothing, on=[f"other.{n}"]) for n in range(int(idle)))]
+    if all_in:
+        behaviors += _everything_else()
+    runtime = _runtime(behaviors, folder, store, url)
+    runtime.graph.add_object("task", {"n": 0, "title": "Look up the price of oak"})
+    began = perf_counter()
+    runtime.run_until_idle()
+    return (perf_counter() - began) / number * 1e6
+
+
+def growth(folder: Path, store: str, early: str, late: str, url: str = "", all_in: str = "") -> float:
+    """Mean cost of the steps before event `late` over that of the steps before event `early`."""
+    marks: list[tuple[int, float]] = []
+    window = 300
+    places = {int(early) - window, int(early), int(late) - 10 * window, int(late)}
+    steps = int(late) // EVENTS_A_STEP
+    behaviors = [_chain(steps), *(_everything_else() if all_in else [])]
+    runtime = _runtime(behaviors, folder, store, url)
+
+    def mark(graph: Any) -> bool:
+        head = runtime._engine.log.head
+        while places and head >= min(places):
+            places.discard(min(places))
+            marks.append((head, perf_counter()))
+        return False
+
+    runtime.graph.add_object("task", {"n": 0, "title": "Look up the price of oak"})
+    runtime.run_until(mark)
+    (a, t_a), (b, t_b), (c, t_c), (d, t_d) = [*marks, (runtime._engine.log.head, perf_counter())][:4]
+    return ((t_d - t_c) / (d - c)) / ((t_b - t_a) / (b - a))
+
+
+def _nothing(event: Any, graph: Any, ctx: Any) -> None:
+    pass
+
+
+def _everything_else() -> list[Any]:
+    from activegraph import Behavior, RelationBehavior, behavior, clear_registry
+
+    @behavior(name="two hops", on=["relation.created"], pattern="(a:task)-[:before]->(b:task)-[:before]->(c:task)")
+    def hops(event: Any, graph: Any, ctx: Any) -> None:
+        len(ctx.new_matches)
+
+    @behavior(name="late", on=["never"], activate_after=3)
+    def late(event: Any, graph: Any, ctx: Any) -> None:
+        pass
+
+    def look(event: Any, graph: Any, ctx: Any) -> None:
+        ctx.view.objects()
+
+    clear_registry()
+    around = {"around": "event.payload.object.id", "recent_events": 5}
+    return [
+        hops,
+        late,
+        RelationBehavior("follow", _nothing, "before", on=["object.created"]),
+        Behavior("look", look, on=["object.created"], view_spec=around),
+    ]
+
+
+def sqlite_rows(folder: Path, steps: str) -> float:
+    """Microseconds per step's rows in one transaction, bare."""
+    connection: sqlite3.Connection = sqlite_tables(folder / "run.db")
+    number, position = int(steps), 0
+    began = perf_counter()
+    for _ in range(number):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(INSERT, [row(position + k, _fields(position + k)) for k in range(1, EVENTS_A_STEP + 1)])
+        connection.execute("COMMIT")
+        position += EVENTS_A_STEP
+    return (perf_counter() - began) / number * 1e6
+
+
+def postgres_rows(folder: Path, steps: str, url: str) -> float:
+    """Microseconds per step's rows in one statement that commits by itself, bare and prepared."""
+    connection = postgres_tables(url)
+    insert = INSERT_POSTGRES + ", (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)" * (EVENTS_A_STEP - 1)
+    number, position = int(steps), 0
+    began = perf_counter()
+    for _ in range(number):
+        values = [v for k in range(1, EVENTS_A_STEP + 1) for v in row(position + k, _fields(position + k))]
+        connection.execute(insert, values, prepare=True)
+        position += EVENTS_A_STEP
+    return (perf_counter() - began) / number * 1e6
+
+
+def _fields(position: int) -> dict[str, Any]:
+    """Events like those of a step: a start, an object, an outcome."""
+    base = {"actor": "runtime", "frame_id": None, "caused_by": "evt_001", "timestamp": "2026-05-15T10:32:01Z"}
+    kind = position % EVENTS_A_STEP
+    if kind == 1:
+        start = {"behavior": "chain", "event_id": "evt_001", "triggering_event_type": "object.created"}
+        return {**base, "id": f"evt_{position}", "type": "behavior.started", "payload": start}
+    if kind == 2:
+        from benchmarks.samples import event_dict
+
+        return event_dict(position)
+    outcome = {"behavior": "chain", "event_id": "evt_001", "objects_created": 1, "relations_created": 0}
+    return {**base, "id": f"evt_{position}", "type": "behavior.completed", "payload": outcome}
+
+
+__all__ = ["growth", "postgres_rows", "sqlite_rows", "step"]
