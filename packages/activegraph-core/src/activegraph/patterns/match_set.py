@@ -83,27 +83,34 @@ class MatchSet:
         if kept is not None and self._read_to == log.head:
             return kept
         changes = None if kept is None else log.since(self._read_to)
-        self._read_to = log.head
         search = Search(self._projection, self._matcher.absences, keeps_indexes=True)
         if kept is None or changes is None:
-            self._find_witnesses(search)
-            return self._rebuild(search)
-        concerns = self._matcher.concerns
-        disturbance = Disturbance((change for change in changes if concerns(change)), self._projection)
-        if not disturbance:
-            return kept
-        flipped = self._update_witnesses(disturbance, search)
-        if flipped or (len(disturbance) > _FEW and len(disturbance) > self._size() // 2):
-            return self._rebuild(search)
-        self._apply(kept, disturbance, search)
+            kept = self._rebuild(self._witnesses_anew(search), search)
+        else:
+            concerns = self._matcher.concerns
+            disturbance = Disturbance((change for change in changes if concerns(change)), self._projection)
+            if disturbance:
+                kept = self._work_off(kept, disturbance, search)
+        # Last, so that what an exception has cut off is done again.
+        self._read_to = log.head
         return kept
 
-    def _rebuild(self, search: Search) -> KeptMatches:
+    def _work_off(self, kept: KeptMatches, disturbance: Disturbance, search: Search) -> KeptMatches:
+        witnesses = self._witnesses_after(disturbance, search)
+        flipped = any((witnesses[number] is None) != (was is None) for number, was in self._witnesses.items())
+        if flipped or (len(disturbance) > _FEW and len(disturbance) > self._size() // 2):
+            return self._rebuild(witnesses, search)
+        self._apply(kept, disturbance, search)
+        self._witnesses = witnesses
+        return kept
+
+    def _rebuild(self, witnesses: dict[int, Entry | None], search: Search) -> KeptMatches:
+        kept = KeptMatches(self._matcher.entries(search), self._matcher.chain.width)
         journal = self._live_journal()
         if journal is not None:
             self._close(journal)
-        self._kept = KeptMatches(self._matcher.entries(search), self._matcher.chain.width)
-        return self._kept
+        self._kept, self._witnesses = kept, witnesses
+        return kept
 
     def _apply(self, kept: KeptMatches, disturbance: Disturbance, search: Search) -> None:
         """Work off some changes as differences."""
@@ -148,30 +155,33 @@ class MatchSet:
     def _live_journal(self) -> Journal | None:
         return None if self._journal is None else self._journal()
 
-    def _find_witnesses(self, search: Search) -> None:
-        for number, absence in enumerate(self._matcher.absences):
-            if not absence.shared:
-                self._settle(number, search.all(absence.chain, narrow=True), search)
+    def _witnesses_anew(self, search: Search) -> dict[int, Entry | None]:
+        return {
+            number: self._settle(number, search.all(absence.chain, narrow=True), search)
+            for number, absence in enumerate(self._matcher.absences)
+            if not absence.shared
+        }
 
-    def _update_witnesses(self, disturbance: Disturbance, search: Search) -> bool:
-        """Whether a NOT EXISTS that stands for the whole graph has changed its answer."""
-        flipped = False
-        for number, witness in list(self._witnesses.items()):
+    def _witnesses_after(self, disturbance: Disturbance, search: Search) -> dict[int, Entry | None]:
+        """What each NOT EXISTS that speaks of the whole graph denies after some changes."""
+        witnesses = dict(self._witnesses)
+        for number, witness in self._witnesses.items():
             chain = self._matcher.absences[number].chain
             if witness is None:
                 changed = (*disturbance.came, *disturbance.patched)
-                self._settle(number, (s for state in changed for s in _containing(chain, state, search)), search)
+                found = (slots for state in changed for slots in _containing(chain, state, search))
+                witnesses[number] = self._settle(number, found, search)
             elif {state.sequence for state in (*disturbance.lost, *disturbance.patched)}.isdisjoint(witness):
                 search.settled[number] = False
             else:
-                self._settle(number, search.all(chain, narrow=True), search)
-            flipped = flipped or (witness is None) != (self._witnesses[number] is None)
-        return flipped
+                witnesses[number] = self._settle(number, search.all(chain, narrow=True), search)
+        return witnesses
 
-    def _settle(self, number: int, assignments: Iterator[Slots], search: Search) -> None:
+    def _settle(self, number: int, assignments: Iterator[Slots], search: Search) -> Entry | None:
+        """The first of some assignments, which answers a NOT EXISTS for this search."""
         slots = next(assignments, None)
-        self._witnesses[number] = None if slots is None else self._matcher.absences[number].chain.entry(slots)
         search.settled[number] = slots is None
+        return None if slots is None else self._matcher.absences[number].chain.entry(slots)
 
     def _size(self) -> int:
         return len(self._projection.objects) + len(self._projection.relations)
