@@ -16,5 +16,12 @@ _NAMES = ("activegraph.conformance", "activegraph/conformance")
 def pytest_load_initial_conftests(early_config: Any, parser: Any, args: list[str]) -> None:
     """Register the plugin, and with it its options, before the command line is parsed in full."""
     plugins = early_config.pluginmanager
-    if any(name in argument for argument in args for name in _NAMES) and not plugins.has_plugin(_PLUGIN):
+    if not plugins.has_plugin(_PLUGIN) and any(
+        _names_the_suites(*pair) for pair in zip(["", *args], args, strict=False)
+    ):
         plugins.import_plugin(_PLUGIN)
+
+
+def _names_the_suites(before: str, argument: str) -> bool:
+    is_plugin = before == "-p" or argument.startswith("-p")
+    return not is_plugin and any(name in argument for name in _NAMES)
