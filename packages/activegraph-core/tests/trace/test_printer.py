@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from activegraph import Event, FrozenClock, Graph, Runtime
+from activegraph import Event, FrozenClock, Graph, Runtime, replay_into
 from activegraph.behaviors.base import Behavior
 from activegraph.trace.printer import TAG_COL, format_event
 from support.stored_runs import record_prices
@@ -276,3 +276,34 @@ def test_events_and_failures_can_be_asked_for() -> None:
         "runtime.idle",
     ]
     assert [event.id for event in trace.failures()] == ["evt_003"]
+
+
+def _asked(id: str, **payload: Any) -> Event:
+    return Event(id, "llm.requested", {"behavior": "w", "model": "m", **payload}, "w")
+
+
+def test_a_flag_of_every_live_prompt_is_told_before_the_first_live_line() -> None:
+    graph = Graph(run_id="run_a")
+    replay_into(graph, [_asked("evt_1")])
+    for number in (2, 3):
+        graph.emit(_asked(f"evt_{number}", prompt_normalized=True))
+
+    assert Runtime(graph, []).trace.lines() == [
+        "[replay.event]            evt_1 llm.requested",
+        "[replay.complete]         1 events replayed, graph reconstructed",
+        "[runtime.idle]            ready to resume",
+        "[trace.flags]             prompt_normalized=true (2 llm requests)",
+        "[llm.requested]           evt_2  w  model=m",
+        "[llm.requested]           evt_3  w  model=m",
+    ]
+
+
+def test_a_flag_of_some_prompts_stays_in_their_lines() -> None:
+    graph = Graph(run_id="run_a")
+    graph.emit(_asked("evt_1", prompt_normalized=True))
+    graph.emit(_asked("evt_2"))
+
+    assert Runtime(graph, []).trace.lines() == [
+        "[llm.requested]           evt_1  w  model=m prompt_normalized=true",
+        "[llm.requested]           evt_2  w  model=m",
+    ]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from activegraph.core.event import Event
 from activegraph.trace.calls import CALL_FORMATS, plural
+from activegraph.trace.reading import events_of_type
 
 if TYPE_CHECKING:
     from activegraph.core.graph import Graph
@@ -80,8 +80,6 @@ class Trace:
 
     def failures(self) -> list[Event]:
         """The `behavior.failed` events, oldest first."""
-        from activegraph.trace.reading import events_of_type
-
         return list(events_of_type(self._graph, "behavior.failed"))
 
     def lines(self) -> list[str]:
@@ -90,8 +88,7 @@ class Trace:
 
     def _lines(self) -> Iterator[str]:
         events, replayed = self._graph.events, self._graph._replayed
-        live = islice(events, replayed, None)
-        flags = flags_line(event for event in live if event.type == "llm.requested")
+        flags = flags_line(self._live_requests())
         for place, event in enumerate(events):
             if place < replayed:
                 yield replayed_line(event)
@@ -103,6 +100,13 @@ class Trace:
             yield from live_lines(event, hide_prompt_normalized=flags is not None)
         if replayed == len(events):
             yield from _replay_complete(replayed)
+
+    def _live_requests(self) -> Iterator[Event]:
+        known: frozenset[str] | None = None
+        for event in events_of_type(self._graph, "llm.requested"):
+            known = self._graph.replayed_ids if known is None else known
+            if event.id not in known:
+                yield event
 
     def print(self) -> None:
         """Print each line to stdout."""
