@@ -261,7 +261,7 @@ def storage_bare(folder: Path, events: str, url: str = "") -> float:
                     copy.write_row(_bare_row(position, count))
         return _megabytes(folder, url)
     connection = sqlite3.connect(folder / "run.db")
-    connection.execute(f"CREATE TABLE events ({columns}, PRIMARY KEY (run_id, position)) WITHOUT ROWID")
+    connection.execute(f"CREATE TABLE events ({columns}, PRIMARY KEY (run_id, position))")
     marks = ", ".join("?" * 9)
     rows = (_bare_row(position, count) for position in range(1, count + 1))
     connection.executemany(f"INSERT INTO events VALUES ({marks})", rows)
