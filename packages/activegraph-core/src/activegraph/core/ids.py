@@ -6,9 +6,13 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from activegraph.core.event import Event
+from activegraph.core.state import ObjectState, RelationState
+
+if TYPE_CHECKING:
+    from activegraph.core.projection import Projection
 
 __all__ = ["IDGen"]
 
@@ -110,6 +114,30 @@ class IDGen:
         found = inner.get("id") if isinstance(inner, dict) else payload.get(key) if isinstance(payload, dict) else None
         if isinstance(found, str):
             saw(self, found)
+
+    def saw_all(
+        self, events: Iterable[str], projection: Projection, removed: Iterable[ObjectState | RelationState]
+    ) -> None:
+        """Move every sequence past the ids of a log that was read.
+
+        Args:
+            events: Ids that may be the highest.
+            projection: What is there at the log's end.
+            removed: What the log created and removed again.
+        """
+        for id in events:
+            self.saw_event_id(id)
+        for id in projection.objects:
+            self.saw_object_id(id)
+        for id in projection.relations:
+            self.saw_relation_id(id)
+        for id in projection.patches:
+            self.saw_patch_id(id)
+        for state in removed:
+            if isinstance(state, ObjectState):
+                self.saw_object_id(state.id)
+            else:
+                self.saw_relation_id(state.id)
 
     def saw_event_id(self, id: str) -> None:
         """Move the sequence of events past `id`, if it has the shape of one."""

@@ -18,7 +18,21 @@ from activegraph.core.codec import decode_canonical, encode_payload_bytes
 from activegraph.core.indexes import Adjacency, LinkIndex, ValueIndex
 from activegraph.core.state import ObjectState, PatchState, RelationState
 
-__all__ = ["MalformedGraphEvent", "Projection"]
+__all__ = ["GRAPH_TYPES", "MalformedGraphEvent", "Projection"]
+
+
+GRAPH_TYPES = frozenset(
+    {
+        "object.created",
+        "object.removed",
+        "relation.created",
+        "relation.removed",
+        "patch.proposed",
+        "patch.applied",
+        "patch.rejected",
+    }
+)
+"""Types of events that change the graph; all others leave it as it is."""
 
 
 class MalformedGraphEvent(ValueError):
@@ -201,8 +215,10 @@ class Projection:
     def _on_object_created(self, payload: bytes) -> None:
         fields = _object_created(payload).object
         data, provenance = bytes(fields.data), bytes(fields.provenance)
-        _require_object(data, "object.data")
-        _require_object(provenance, "object.provenance")
+        if data[:2] != b'{"' or data[2:3] == b"$":
+            _require_object(data, "object.data")
+        if provenance[:2] != b'{"' or provenance[2:3] == b"$":
+            _require_object(provenance, "object.provenance")
         type = self._names.setdefault(fields.type, fields.type)
         if fields.id in self.objects:
             self._drop_object(self.objects[fields.id])
@@ -225,8 +241,10 @@ class Projection:
     def _on_relation_created(self, payload: bytes) -> None:
         fields = _relation_created(payload).relation
         data, provenance = bytes(fields.data), bytes(fields.provenance)
-        _require_object(data, "relation.data")
-        _require_object(provenance, "relation.provenance")
+        if data[:2] != b'{"' or data[2:3] == b"$":
+            _require_object(data, "relation.data")
+        if provenance[:2] != b'{"' or provenance[2:3] == b"$":
+            _require_object(provenance, "relation.provenance")
         type = self._names.setdefault(fields.type, fields.type)
         if fields.id in self.relations:
             self._drop_relation(self.relations[fields.id])

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.log import RunLog
-from activegraph.core.projection import MalformedGraphEvent, Projection
+from activegraph.core.projection import GRAPH_TYPES, MalformedGraphEvent, Projection
 from activegraph.errors import (
     DuplicateEventError,
     IncompatibleRuntimeState,
@@ -263,19 +263,6 @@ class Recorder:
             )
 
 
-_GRAPH_TYPES = frozenset(
-    {
-        "object.created",
-        "object.removed",
-        "relation.created",
-        "relation.removed",
-        "patch.proposed",
-        "patch.applied",
-        "patch.rejected",
-    }
-)
-
-
 def check_projects(event: Event) -> None:
     """Refuse a graph event that the projection could not apply, before it reaches the log."""
     check_graph_payload(event.type, raw_payload(event), event.id)
@@ -287,7 +274,7 @@ def check_graph_payload(type: str, payload: bytes, event_id: str | None = None) 
     Raises:
         InvalidArgumentType: It lacks what the projection reads.
     """
-    if type not in _GRAPH_TYPES:
+    if type not in GRAPH_TYPES:
         return
     try:
         Projection().apply(type, payload)

@@ -190,7 +190,6 @@ class LogScanner:
         self._setup_count = setup_count
         self._forked_at = forked_at
         self._fork_position = 0
-        self._waiting_ids: set[str] = set()
         self._open: Point | None = None
         """The invocation that has begun and has no outcome yet."""
         self._open_at = 0
@@ -245,7 +244,6 @@ class LogScanner:
     def _wait(self, stored: StoredEvent, *, internal: bool) -> None:
         about = about_behavior(stored.payload) if internal else None
         self.waiting.append(WaitingEvent(stored, self.tick, internal, about))
-        self._waiting_ids.add(stored.id)
 
     def _lose_outcome(self) -> None:
         if self._open is not None and self._open_at > self._fork_position:
@@ -302,10 +300,11 @@ class LogScanner:
         self._lose_outcome()
         self.last_stop = (stored.type, None)
         self.worked = False
-        while self.waiting:
-            if not self.waiting[0].internal:
-                self.last_taken = self.waiting[0].event.id
-            self._drop_first()
+        self.last_taken = next((w.event.id for w in reversed(self.waiting) if not w.internal), self.last_taken)
+        self.waiting.clear()
+        for tick in [tick for tick in self._by_tick if tick <= self.tick]:
+            self._forget_entries(tick)
+        self._leave_first()
 
     def _on_stop(self, stored: StoredEvent) -> None:
         self._lose_outcome()
@@ -371,7 +370,7 @@ class LogScanner:
 
     def _reach_event(self, event_id: str) -> None:
         """All that waited before this event is decided, and it was taken from the queue."""
-        if event_id not in self._waiting_ids:
+        if not any(waiting.event.id == event_id for waiting in self.waiting):
             return
         while self.waiting[0].event.id != event_id:
             self._drop_first()
@@ -397,10 +396,15 @@ class LogScanner:
 
     def _drop_first(self) -> None:
         dropped = self.waiting.popleft()
-        self._waiting_ids.discard(dropped.event.id)
-        if not dropped.internal:
-            for key in self._by_tick.pop(dropped.tick, ()):
-                self.entries.pop(key, None)
+        if not dropped.internal and dropped.tick in self._by_tick:
+            self._forget_entries(dropped.tick)
+        self._leave_first()
+
+    def _forget_entries(self, tick: int) -> None:
+        for key in self._by_tick.pop(tick, ()):
+            self.entries.pop(key, None)
+
+    def _leave_first(self) -> None:
         self.first_taken = False
         self.point = None
         self.stopped_at = None
