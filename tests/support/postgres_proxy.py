@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Literal
 
@@ -29,6 +30,7 @@ class CuttingProxy:
         self._listener = Listener()
         self._armed: Moment | None = None
         self._skipped = 0
+        self._gaps: Iterator[int] | None = None
         self.refusing = False
         """Close new connections at once, as if the server were away."""
         self._lock = threading.Lock()
@@ -63,7 +65,13 @@ class CuttingProxy:
     def cut_after(self, skipped: int, moment: Moment) -> None:
         """Cut the connection that sends next but `skipped`."""
         with self._lock:
-            self._armed, self._skipped = moment, skipped
+            self._armed, self._skipped, self._gaps = moment, skipped, None
+
+    def cut_again(self, gaps: Iterator[int], moment: Moment) -> None:
+        """Cut again and again; each number of `gaps` says how many messages pass before the next cut."""
+        with self._lock:
+            self._gaps = gaps
+            self._armed, self._skipped = moment, next(gaps)
 
     def _accept(self) -> None:
         while True:
@@ -97,9 +105,13 @@ class CuttingProxy:
             if self._armed is not None and self._skipped > 0:
                 self._skipped -= 1
                 return None
-            moment, self._armed = self._armed, None
+            moment = self._armed
             if moment is not None:
                 self.cuts += 1
+            if self._gaps is None:
+                self._armed = None
+            else:
+                self._skipped = next(self._gaps)
             return moment
 
 

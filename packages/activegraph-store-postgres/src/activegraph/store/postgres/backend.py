@@ -22,6 +22,13 @@ class PostgresBackend:
 
     scheme = "postgres"
 
+    @property
+    def conformance_hooks(self) -> object:
+        """What the conformance suites may do to a database from outside."""
+        from activegraph.store.postgres.conformance import PostgresHooks
+
+        return PostgresHooks()
+
     def parse(self, url: str) -> StoreURL:
         """The URL, checked, and the options of ours in it."""
         return parse_postgres_url(url)
