@@ -155,3 +155,28 @@ def test_ids_that_look_alike_are_different(postgres_url: str) -> None:
     assert [e.id for id in alike if (e := store.get_event(id))] == alike
     for other in ("run_A", "run_a ", "run_", "run%"):
         assert PostgresEventStore(postgres_url, other).count() == 0
+
+
+def test_statements_that_were_prepared_on_tiny_tables_keep_to_the_indexes(postgres_url: str) -> None:
+    with PostgresEventStore(postgres_url, "run_a") as maker:
+        maker.append(event("evt_1"))
+    ask(postgres_url, "VACUUM ANALYZE events")
+    scans = ask(postgres_url, SCANS)
+    store = PostgresEventStore(postgres_url, "run_a")
+    for n in range(2, 20):
+        store.append(event(f"evt_{n}"))
+        store.count()
+    store.append_many(batch(20, 3000))
+    for n in range(3001, 3020):
+        store.append(event(f"evt_{n}"))
+        assert store.count() == n
+
+    store.close()
+    while ask(
+        postgres_url, "SELECT 1 FROM pg_stat_activity WHERE application_name = 'activegraph' AND state = 'active'"
+    ):
+        pass
+    assert ask(postgres_url, SCANS) == scans
+
+
+SCANS = "SELECT pg_stat_force_next_flush(), seq_scan FROM pg_stat_user_tables WHERE relid = 'events'::regclass"

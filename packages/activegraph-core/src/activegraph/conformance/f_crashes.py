@@ -72,7 +72,9 @@ class CrashCases(StoreSuite):
         known = {record.run_id: record for record in self.backend().list_runs(self.parsed_url())}
         for message in told:
             where = f"step {message['step']} of {message['of']}"
-            count = self.open(message["run"]).count()
+            fork = self.open(message["run"])
+            count = fork.count()
+            fork.close()
             check(count in (0, 15), f"{count} of 15 events are in the fork after a kill at {where}")
             check(
                 (message["run"] in known) == (count == 15),
@@ -97,6 +99,7 @@ class CrashCases(StoreSuite):
                 same("events of an import that had returned", count, 20)
             if count:
                 self._is_sound_and_goes_on(store, where)
+            store.close()
 
     @case(
         "F1",
@@ -215,7 +218,8 @@ class CrashCases(StoreSuite):
     def _swept(self, action: str, runs: list[str], **named: Any) -> list[Message]:
         told = self.work("sweep", action=action, runs=runs, **named)
         _no_errors(told)
-        same("processes that were killed", [message["run"] for message in told], runs)
+        same("runs of the processes that were killed", [message["run"] for message in told], runs[: len(told)])
+        check(len(told) >= min(len(runs), 3), "no process was killed")
         return told
 
     def _is_sound_and_goes_on(self, store: EventStore, where: str) -> None:
@@ -226,6 +230,7 @@ class CrashCases(StoreSuite):
         append_batch(store, numbered(count + 1, 1))
         problem = log_problem(store.iter_events(), size=1, at_least=count + 1)
         check(problem is None, f"the append after a kill at {where}: {problem}")
+        store.close()  # a server takes only so many connections
 
 
 def _no_errors(told: list[Message]) -> None:

@@ -130,20 +130,20 @@ class PostgresHooks:
         return _changed(url, application_name=name), sever
 
     @contextmanager
-    def lend(self, url: str, kind: str, size: int) -> Iterator[LentConnection | LentPool]:
+    def lend(self, url: str, kind: str, size: int) -> Iterator[CallersConnection | CallersPool]:
         """A connection or a pool of the caller's."""
         if kind == "connection":
             with _connection(url) as connection:
-                yield LentConnection(connection)
+                yield CallersConnection(connection)
             return
         from psycopg_pool import ConnectionPool
 
         conninfo = split_options(url).conninfo
         with ConnectionPool(conninfo, min_size=1, max_size=size, timeout=30, open=True) as pool:
-            yield LentPool(pool)
+            yield CallersPool(pool)
 
 
-class LentConnection:
+class CallersConnection:
     """One connection in autocommit that stores are made on."""
 
     def __init__(self, connection: Any) -> None:
@@ -172,7 +172,7 @@ class LentConnection:
         self._connection.close()
 
 
-class LentPool:
+class CallersPool:
     """A pool that stores are made on."""
 
     def __init__(self, pool: Any) -> None:

@@ -20,6 +20,7 @@ from activegraph.errors import ActiveGraphError, InvalidArgumentType, StoreUnava
 from activegraph.store.postgres.address import Address, mask, refused_by_libpq, secrets_of, split_options
 from activegraph.store.postgres.driver import psycopg
 from activegraph.store.postgres.driver_errors import Place, masked_cause, not_found, translated, unavailable
+from activegraph.store.postgres.schema import KEEP_TO_INDEXES
 from activegraph.store.postgres.session import IDLE, IN_TRANSACTION, Session, is_gone
 from activegraph.store.url import parse_store_url, safe_url
 
@@ -150,11 +151,14 @@ class OwnConnection:
             _warn_lost(run_id, attempt, failure)
             time.sleep(seconds)
             try:
-                self._session = self._open()
+                session = self._open()
+                with translated(self.place, run_id):
+                    session.read(KEEP_TO_INDEXES, (str(session.backend_pid),))
             except StoreUnavailableError as error:
                 failure = error
             else:
-                return self._session
+                self._session = session
+                return session
         assert failure is not None  # noqa: S101 - there is at least one try
         raise failure
 
@@ -173,7 +177,7 @@ class OwnConnection:
         except (driver.Error, OSError, UnicodeError) as error:
             raise self._not_connected(error) from masked_cause(error, self.place)
         connection.prepare_threshold = _PREPARE_AFTER if self._prepares else None
-        return Session(connection)
+        return Session(connection, is_ours=True)
 
     def settle(self, session: Session, backend_pid: int) -> None:
         """Leave statements unprepared behind a pooler, where the next one may reach another session."""

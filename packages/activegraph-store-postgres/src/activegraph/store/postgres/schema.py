@@ -18,7 +18,16 @@ from activegraph.store.postgres.driver import psycopg
 from activegraph.store.postgres.driver_errors import DRIVER, Place, no_schema, not_found, unavailable
 from activegraph.store.postgres.session import IDLE, Session
 
-__all__ = ["CODEC_VERSION", "RARE_TYPES", "SCHEMA_VERSION", "ServerFacts", "ddl", "is_layout_1", "open_schema"]
+__all__ = [
+    "CODEC_VERSION",
+    "KEEP_TO_INDEXES",
+    "RARE_TYPES",
+    "SCHEMA_VERSION",
+    "ServerFacts",
+    "ddl",
+    "is_layout_1",
+    "open_schema",
+]
 
 SCHEMA_VERSION = "2"
 CODEC_VERSION = "1"
@@ -106,7 +115,12 @@ SELECT
     to_regclass('meta') = to_regclass(format('%%I.meta', current_schema())),
     pg_backend_pid(),
     current_setting('synchronous_commit'),
-    current_setting('fsync')"""
+    current_setting('fsync'),
+    (SELECT set_config('enable_seqscan', 'off', false) WHERE pg_backend_pid() = %s::integer)"""
+
+# A statement that is prepared while the tables are tiny keeps the plan of a scan when they have grown. Only a
+# session that is ours alone is told to keep to the indexes; behind a pooler its number is another one.
+KEEP_TO_INDEXES = "SELECT set_config('enable_seqscan', 'off', false) WHERE pg_backend_pid() = %s::integer"
 
 SELECT_TABLES = """
 SELECT c.relname::text
@@ -202,7 +216,7 @@ def _read_versions(session: Session, place: Place) -> ServerFacts | None:
         row = _select_versions(session, place)
         if row is None:
             raise _mismatch(place, None, None)
-    schema, codec, _, backend_pid, synchronous_commit, fsync = row
+    schema, codec, _, backend_pid, synchronous_commit, fsync = row[:6]
     if (schema, codec) != (SCHEMA_VERSION, CODEC_VERSION):
         raise _mismatch(place, schema, codec)
     return ServerFacts(backend_pid, synchronous_commit, fsync == "on")
@@ -213,7 +227,8 @@ def _select_versions(session: Session, place: Place | None) -> tuple[Any, ...] |
     errors = psycopg().errors
     try:
         with _own_scope(session):
-            row: tuple[Any, ...] = session.read(SELECT_VERSIONS).fetchone()
+            own_pid = session.backend_pid if session.is_ours else 0
+            row: tuple[Any, ...] = session.read(SELECT_VERSIONS, (str(own_pid),)).fetchone()
     except errors.UndefinedTable:
         return None
     except errors.UndefinedColumn:

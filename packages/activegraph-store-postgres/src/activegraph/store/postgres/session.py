@@ -23,8 +23,10 @@ IDLE, IN_TRANSACTION = 0, 2
 class Session:
     """A connection while it is in use."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, *, is_ours: bool = False) -> None:
         self.connection = connection
+        self.is_ours = is_ours
+        """Whether nobody else uses the connection."""
         self.broken = False
         """Set when the session was lost, so that it is not used again."""
         self.restore_autocommit = False
