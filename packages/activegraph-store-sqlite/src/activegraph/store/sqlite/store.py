@@ -66,11 +66,7 @@ class SQLiteEventStore:
         busy_timeout: float = 30.0,
     ) -> None:
         if path is None or run_id is None:
-            missing = "path and a run_id" if path is None and run_id is None else "path" if path is None else "run_id"
-            raise TypeError(
-                f"SQLiteEventStore needs a {missing}. To record a run, let the runtime open its store: "
-                'Runtime(graph, persist_to="sqlite:///run.db")'
-            )
+            raise _missing_arguments(path, run_id)
         self.path = os.fsdecode(path)
         self.run_id: str = check_header("run_id", run_id)
         self.read_only = read_only
@@ -422,6 +418,14 @@ class SQLiteEventStore:
         if self._in_transaction and not self._connection.in_transaction:
             raise self._ours(sqlite3.OperationalError("the database has rolled the transaction back"))
         return self._connection
+
+
+def _missing_arguments(path: str | os.PathLike[str] | None, run_id: str | None) -> TypeError:
+    missing = "path and a run_id" if path is None and run_id is None else "path" if path is None else "run_id"
+    return TypeError(
+        f"SQLiteEventStore needs a {missing}. To record a run, let the runtime open its store: "
+        'Runtime(graph, persist_to="sqlite:///run.db")'
+    )
 
 
 SQLiteEventStore.__module__ = "activegraph.store.sqlite"
