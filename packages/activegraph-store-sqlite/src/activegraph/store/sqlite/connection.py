@@ -126,8 +126,8 @@ def _no_wal(location: Location, mode: str) -> StoreUnavailableError:
 
 def roll_back(connection: sqlite3.Connection) -> None:
     """Undo what is open; a connection that cannot even do that has nothing to undo."""
-    if connection.in_transaction:
-        with suppress(sqlite3.Error):
+    with suppress(sqlite3.Error):
+        if connection.in_transaction:
             connection.execute("ROLLBACK")
 
 

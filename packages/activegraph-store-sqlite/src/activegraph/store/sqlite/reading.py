@@ -29,7 +29,9 @@ __all__ = ["PROCESS_GATE", "ReadOnlyDatabase"]
 _Result = TypeVar("_Result")
 _ATTEMPTS = 100
 _PAUSE = 0.002
-_FILES_WENT_AWAY = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PROTOCOL)
+_FILES_WENT_AWAY = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+_LOG_HEADER = 32
+_LOG_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 
 
 class _Gate:
@@ -171,7 +173,7 @@ def _check_ours(connection: sqlite3.Connection, location: Location) -> None:
 
 
 class _Shape(NamedTuple):
-    """Which files a database has, and what tells that they were written to."""
+    """Which files a database has, and what tells that they were written to; a log without frames is none."""
 
     database: tuple[int, int, int]
     log: tuple[int, int, int] | None
@@ -187,7 +189,25 @@ def _shape(location: Location) -> _Shape:
     database = _stamp(location.file)
     if database is None:
         raise missing(location.shown, "there is no such file", "Check the path; `ls` shows which files there are.")
-    return _Shape(database, _stamp(location.log), os.path.exists(location.shared_index))
+    log = _stamp(location.log)
+    if log is not None and not _may_hold_frames(location.log, log[0]):
+        log = None
+    return _Shape(database, log, os.path.exists(location.shared_index))
+
+
+def _may_hold_frames(log: str, size: int) -> bool:
+    """Whether there is a header with something behind it.
+
+    A writer ignores any other log. A reader that may not make the index would wait for seconds for
+    a writer to make it, and then give up.
+    """
+    if size <= _LOG_HEADER:
+        return False
+    try:
+        with open(log, "rb") as file:
+            return file.read(4) in _LOG_MAGIC
+    except FileNotFoundError:
+        return False
 
 
 def _stamp(file: str) -> tuple[int, int, int] | None:
