@@ -27,7 +27,7 @@ class CrashCases(StoreSuite):
     )
     def test_f1_a_batch_is_whole_or_absent_wherever_its_writer_dies(self) -> None:
         for held in (0, 2):
-            runs = [self.new_run() for _ in range(of_scale(60, 200))]
+            runs = [self.new_run() for _ in range(of_scale(40, 200))]
             told = self._swept("append", runs, size=6, held=held)
             for message in told:
                 store: Any = self.open(message["run"])
@@ -37,6 +37,7 @@ class CrashCases(StoreSuite):
                 if message["step"] is None:
                     same("events after an append that had returned", count, held + 6)
                 self._is_sound_and_goes_on(store, where)
+                store.close()
 
     @case(
         "F1",
@@ -67,7 +68,7 @@ class CrashCases(StoreSuite):
     def test_f1_a_fork_is_whole_or_absent(self) -> None:
         parent = self.open()
         append_batch(parent, numbered(1, 20))
-        runs = [self.new_run("fork") for _ in range(of_scale(50, 150))]
+        runs = [self.new_run("fork") for _ in range(of_scale(100, 400))]
         told = self._swept("fork", runs, parent=parent.run_id, at="evt_15")
         known = {record.run_id: record for record in self.backend().list_runs(self.parsed_url())}
         for message in told:
@@ -86,7 +87,7 @@ class CrashCases(StoreSuite):
 
     @case("F1", "an import is whole or absent wherever its process dies", needs=("second process", "import"), kind="X")
     def test_f1_an_import_is_whole_or_absent(self) -> None:
-        runs = [self.new_run("import") for _ in range(of_scale(50, 150))]
+        runs = [self.new_run("import") for _ in range(of_scale(100, 400))]
         told = self._swept("import", runs, size=20)
         known = {record.run_id: record for record in self.backend().list_runs(self.parsed_url())}
         for message in told:
@@ -99,6 +100,7 @@ class CrashCases(StoreSuite):
                 same("events of an import that had returned", count, 20)
             if count:
                 self._is_sound_and_goes_on(store, where)
+            store.close()
             store.close()
 
     @case(

@@ -7,6 +7,7 @@ a URL from outside, past the store's own code, as an operator with the database'
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -85,12 +86,12 @@ class StoreHooks(Protocol):
         """The URL with a setting by which the server does not wait for stable storage."""
         ...
 
-    def disconnect(self, url: str) -> None:
-        """End every other session of this place on the server."""
+    def severable(self, url: str) -> tuple[str, Callable[[], None]]:
+        """The URL with sessions that can be told from everybody else's, and a function that ends those on the server."""
         ...
 
     def lend(self, url: str, kind: str, size: int) -> AbstractContextManager[Lent]:
-        """A `"connection"`, or a `"pool"` of `size` connections that waits a second for one, made by the caller."""
+        """A `"connection"`, or a `"pool"` of `size` connections, made by the caller."""
         ...
 
 

@@ -1,8 +1,8 @@
 """Processes that are killed at work: at every step of one operation, or at random instants under load.
 
-A step of an operation is the return from a function written in C: only there a store can have
-changed anything outside. A profile hook counts them and ends the process with SIGKILL at the one
-that was chosen, which is exact where a timer would miss.
+A step of an operation is the return from a function written in C that is more than arithmetic:
+only there a store can have changed anything outside. A profile hook counts them and ends the
+process with SIGKILL at the one that was chosen, which is exact where a timer would miss.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from activegraph.conformance.children import Child, Say
@@ -27,18 +28,32 @@ Hear = Callable[[], str]
 Action = Callable[["Target", str, dict[str, Any]], Callable[[], object]]
 
 
+_PURE = {"_hashlib", "_struct", "base64", "binascii", "itertools", "math", "msgspec", "msgspec.json", "re", "time"}
+_PURE_TYPES = (bool, bytes, bytearray, dict, float, frozenset, int, list, set, str, tuple, type, type(None))
+_ACTING = {"__import__", "compile", "eval", "exec", "open", "print"}
+"""Of the functions in `builtins`, those that may change something outside."""
+
+
 class _Fuse:
-    """Counts returns from C functions; at number `at` the process is dead."""
+    """Counts steps; at number `at` the process is dead."""
 
     def __init__(self, at: int | None) -> None:
         self.count = 0
         self._at = at
 
-    def __call__(self, frame: object, event: str, argument: object) -> None:
-        if event == "c_return":
+    def __call__(self, frame: object, event: str, function: Any) -> None:
+        if event == "c_return" and not _is_pure(function):
             self.count += 1
             if self.count == self._at:
                 os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is_pure(function: Any) -> bool:
+    """Whether a C function computes and does nothing else."""
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, ModuleType):
+        return owner.__name__ in _PURE or (owner.__name__ == "builtins" and function.__name__ not in _ACTING)
+    return isinstance(owner, _PURE_TYPES) or type(owner).__module__ in _PURE
 
 
 def _append(target: Target, run: str, options: dict[str, Any]) -> Callable[[], object]:
@@ -91,10 +106,12 @@ _ACTIONS: dict[str, Action] = {
 }
 
 
-def sweep(target: Target, say: Say, *, action: str, runs: list[str], **options: Any) -> None:
-    """Kill one process per run, spread over all steps of an action; tells at which step each was.
+def sweep(target: Target, say: Say, *, action: str, runs: list[str], seconds: float = 10.0, **options: Any) -> None:
+    """Kill one process per run, each at another step of an action, and tell at which.
 
-    The last one dies right after the action has returned, so what it did was acknowledged.
+    The first is left alone and the second dies right after the action has returned: what they did
+    was acknowledged. The others are spread over all steps; there are as many as the steps, the
+    runs or the time allow.
     """
     make = _ACTIONS[action]
 
@@ -108,11 +125,18 @@ def sweep(target: Target, say: Say, *, action: str, runs: list[str], **options: 
         return
     steps = told[-1]["steps"]
     say({"run": runs[0], "step": None, "of": steps})
-    rest = runs[1:]
-    for n, run in enumerate(rest):
-        at = 1 + round(n * (steps - 1) / max(1, len(rest) - 2)) if n < len(rest) - 1 else None
+    deadline = time.monotonic() + seconds
+    for run, at in zip(runs[1:], (None, *_spread(steps)), strict=False):
         _kill_at(target, make, run, options, at)
         say({"run": run, "step": at, "of": steps})
+        if time.monotonic() > deadline:
+            return
+
+
+def _spread(steps: int) -> list[int]:
+    """All numbers from 1 to `steps`, such that any beginning of the list is spread evenly over them."""
+    golden = 0.6180339887498949
+    return list(dict.fromkeys(1 + int(n * golden % 1 * steps) for n in range(1, 8 * steps)))
 
 
 def kill(target: Target, say: Say, *, action: str, run: str, at: int, **options: Any) -> None:

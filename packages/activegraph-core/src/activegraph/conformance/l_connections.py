@@ -32,12 +32,14 @@ class ConnectionCases(StoreSuite):
 
     @case("L1", "after a lost connection nothing is lost or doubled, and the next operations work", needs=("server",))
     def test_l1_a_lost_connection_loses_and_doubles_nothing(self) -> None:
-        store: Any = self.filled(3)
+        url, sever = self.hook("severable")(self.store_url())
+        store: Any = self.open_at(url, self.new_run())
+        store.append_many(events(3))
         for n in range(4, 10):
-            self.hook("disconnect")(self.store_url())
+            sever()
             _append_until_it_is_there(store, n)
         same_events(list(store.iter_events()), events(9))
-        self.hook("disconnect")(self.store_url())
+        sever()
         with suppress(StoreUnavailableError):
             store.count()
         same("count()", store.count(), 9)
@@ -48,10 +50,12 @@ class ConnectionCases(StoreSuite):
         needs=("server", "append_many"),
     )
     def test_l1_a_connection_lost_during_a_read_gives_no_wrong_events(self) -> None:
-        store: Any = self.filled(6000)
+        url, sever = self.hook("severable")(self.store_url())
+        store: Any = self.open_at(url, self.new_run())
+        store.append_many(events(6000))
         running = store.iter_events()
         found = [next(running)]
-        self.hook("disconnect")(self.store_url())
+        sever()
         with suppress(StoreUnavailableError):
             found += running
         same("what was read", ids(found), ids(events(len(found))))
@@ -63,12 +67,13 @@ class ConnectionCases(StoreSuite):
         needs=("server", "append_many"),
     )
     def test_l2_cuts_under_a_run_of_appends_lose_nothing(self) -> None:
-        store: Any = self.open()
+        url, sever = self.hook("severable")(self.store_url())
+        store: Any = self.open_at(url, self.new_run())
         done = Flag()
 
         def cut() -> None:
             while not done.wait(0.02):
-                self.hook("disconnect")(self.store_url())
+                sever()
 
         cutting = Thread(target=cut, daemon=True)
         cutting.start()
