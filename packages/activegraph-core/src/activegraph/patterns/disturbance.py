@@ -50,8 +50,9 @@ class Disturbance:
         """Outer bindings for which a NOT EXISTS may have changed its answer, by slot of the outer chain.
 
         Whatever has appeared or disappeared under it contains changed elements. So each of these is
-        followed along the sub-chain to the nearest element that both chains share. Relations of
-        now suffice: on the way from the changed element that is nearest, nothing has changed.
+        followed from every position that it can take along the sub-chain to the nearest element
+        that both chains share. Relations of now suffice: on the way from the changed element that
+        is nearest, nothing has changed.
         """
         if self._unsure is None:
             changed = (*self.came, *self.patched, *self.lost)
@@ -71,9 +72,11 @@ class Disturbance:
     def _from_object(
         self, chain: Chain, shared: Mapping[int, int], state: ObjectState, search: Search
     ) -> Iterator[Mapping[int, State]]:
-        for slot in chain.nodes_for(state.type):
+        fitting = chain.nodes_for(state.type)
+        for place, slot in enumerate(chain.nodes):
+            if slot not in fitting:
+                continue
             if slot not in shared:
-                place = chain.nodes.index(slot)
                 yield from self._walk(chain, shared, (place, state.id), (place, state.id), search)
             elif self._is_alive(state):
                 yield {slot: state}
@@ -81,7 +84,9 @@ class Disturbance:
     def _from_relation(
         self, chain: Chain, shared: Mapping[int, int], state: RelationState, search: Search
     ) -> Iterator[Mapping[int, State]]:
-        for place in chain.places_for(state.type):
+        for place, type in enumerate(chain.link_types):
+            if type != state.type:
+                continue
             ends = (state.source, state.target) if chain.rightward[place] else (state.target, state.source)
             slots = (chain.nodes[place], chain.nodes[place + 1])
             if not all(self._may_stand(chain, slot, end, search) for slot, end in zip(slots, ends, strict=True)):
