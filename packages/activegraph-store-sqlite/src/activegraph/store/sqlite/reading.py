@@ -20,7 +20,7 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from activegraph.errors import SchemaVersionMismatch, StorageError, StoreUnavailableError
-from activegraph.store.sqlite.driver_errors import DriverError, as_ours
+from activegraph.store.sqlite.driver_errors import DriverError, as_ours, translated
 from activegraph.store.sqlite.location import Location, missing
 from activegraph.store.sqlite.schema import check_schema, log_mismatch
 
@@ -186,13 +186,15 @@ class _Shape(NamedTuple):
 
 
 def _shape(location: Location) -> _Shape:
-    database = _stamp(location.file)
-    if database is None:
-        raise missing(location.shown, "there is no such file", "Check the path; `ls` shows which files there are.")
-    log = _stamp(location.log)
-    if log is not None and not _may_hold_frames(location.log, log[0]):
-        log = None
-    return _Shape(database, log, os.path.exists(location.shared_index))
+    with translated(location, None):
+        database = _stamp(location.file)
+        if database is None:
+            fix = "Check the path; `ls` shows which files there are."
+            raise missing(location.shown, "there is no such file", fix)
+        log = _stamp(location.log)
+        if log is not None and not _may_hold_frames(location.log, log[0]):
+            log = None
+        return _Shape(database, log, os.path.exists(location.shared_index))
 
 
 def _may_hold_frames(log: str, size: int) -> bool:
