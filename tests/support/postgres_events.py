@@ -31,12 +31,13 @@ def ask(url: str, sql: str, *params: object) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def end_other_sessions(url: str) -> int:
-    """End every session that a store opened; returns how many there were."""
+def end_other_sessions(url: str, name: str = "activegraph") -> int:
+    """End every session of this name, as a rule those that stores opened; returns how many there were."""
     found = ask(
         url,
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-        " WHERE pid <> pg_backend_pid() AND application_name = 'activegraph'",
+        " WHERE pid <> pg_backend_pid() AND application_name = %s",
+        name,
     )
     return len(found)
 

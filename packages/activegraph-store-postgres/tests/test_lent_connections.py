@@ -262,15 +262,15 @@ def test_a_pool_that_is_taken_is_named_as_the_reason(postgres_url: str) -> None:
 
 
 def test_dead_connections_of_a_pool_are_passed_over(postgres_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    kwargs = {"application_name": "activegraph"}
+    kwargs = {"application_name": "three_of_a_pool"}
     with psycopg_pool.ConnectionPool(postgres_url, min_size=3, max_size=3, kwargs=kwargs, open=True) as three:
         three.wait()
         store = PostgresEventStore(three, "run_a")
         store.append(event("evt_1"))
-        assert end_other_sessions(postgres_url) == 3
+        assert end_other_sessions(postgres_url, "three_of_a_pool") == 3
         caplog.clear()
         store.append(event("evt_2"))
-        assert end_other_sessions(postgres_url) >= 1
+        assert end_other_sessions(postgres_url, "three_of_a_pool") >= 1
 
         assert len(list(store.iter_events())) == 2
     assert {record.message for record in caplog.records if record.name == "activegraph.store"} == {

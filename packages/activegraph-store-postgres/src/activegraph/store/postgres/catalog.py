@@ -24,7 +24,8 @@ __all__ = [
     "write_run",
 ]
 
-# One descent of the key per run for its last event; the last stop by the partial index, one type at a time.
+# One descent of the key per run for its last event, which as a rule is the last stop; only else are the stops
+# looked up in the partial index, one type at a time.
 SELECT_ALL_RUNS = """
 SELECT
     r.run_id, r.parent_run_id, r.forked_at_event_id, r.label,
@@ -60,24 +61,28 @@ LEFT JOIN LATERAL (
         (
             SELECT i.position, i.type FROM events AS i
             WHERE i.run_id = r.run_id AND i.type = 'runtime.idle'
+              AND e.type NOT IN ('runtime.idle', 'runtime.budget_exhausted', 'runtime.paused', 'tool.in_doubt')
             ORDER BY i.run_id DESC, i.type DESC, i.position DESC LIMIT 1
         )
         UNION ALL
         (
             SELECT b.position, b.type FROM events AS b
             WHERE b.run_id = r.run_id AND b.type = 'runtime.budget_exhausted'
+              AND e.type NOT IN ('runtime.idle', 'runtime.budget_exhausted', 'runtime.paused', 'tool.in_doubt')
             ORDER BY b.run_id DESC, b.type DESC, b.position DESC LIMIT 1
         )
         UNION ALL
         (
             SELECT p.position, p.type FROM events AS p
             WHERE p.run_id = r.run_id AND p.type = 'runtime.paused'
+              AND e.type NOT IN ('runtime.idle', 'runtime.budget_exhausted', 'runtime.paused', 'tool.in_doubt')
             ORDER BY p.run_id DESC, p.type DESC, p.position DESC LIMIT 1
         )
         UNION ALL
         (
             SELECT d.position, d.type FROM events AS d
             WHERE d.run_id = r.run_id AND d.type = 'tool.in_doubt'
+              AND e.type NOT IN ('runtime.idle', 'runtime.budget_exhausted', 'runtime.paused', 'tool.in_doubt')
             ORDER BY d.run_id DESC, d.type DESC, d.position DESC LIMIT 1
         )
     ) AS t

@@ -68,7 +68,6 @@ class _Import:
         self._copying = copying
         self._head = reads.head(session, run_id)[0]
         self._digest = NO_DIGEST
-        self._instants: dict[str, str | None] = {}
 
     def run(self, events: Iterable[RawEvent]) -> ImportResult:
         source = iter(events)
@@ -101,15 +100,11 @@ class _Import:
         if not batch:
             return False
         self._copying[:] = batch
-        run_id, instants = self._run_id, self._instants
-        instants.clear()
+        run_id = self._run_id
         with self._session.copy(COPY_EVENTS) as copy:
             for event in batch:
                 position += 1
                 self._digest = self._digest_of(event)
-                timestamp = event.timestamp
-                if timestamp not in instants:
-                    instants[timestamp] = instant(timestamp)
                 copy.write_row(
                     (
                         run_id,
@@ -120,8 +115,8 @@ class _Import:
                         event.payload,
                         event.frame_id,
                         event.caused_by,
-                        timestamp,
-                        instants[timestamp],
+                        event.timestamp,
+                        instant(event.timestamp),
                         self._digest,
                     )
                 )

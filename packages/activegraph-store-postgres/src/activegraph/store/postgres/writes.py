@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from activegraph.store.base import RawEvent
 from activegraph.store.postgres.session import Session
@@ -159,6 +160,7 @@ def split(rows: list[RawEvent]) -> list[list[RawEvent]]:
     return portions
 
 
+@lru_cache(maxsize=64)
 def instant(timestamp: str) -> str | None:
     """A timestamp as PostgreSQL reads it in any setting; None for what is no ISO 8601 time with a zone."""
     try:
@@ -191,10 +193,6 @@ def _statement(
             row.digest,
             *fence,
         )
-    instants: dict[str, str | None] = {}
-    for row in rows:
-        if row.timestamp not in instants:
-            instants[row.timestamp] = instant(row.timestamp)
     return INSERT_MANY, (
         run_id,
         str(head),
@@ -206,7 +204,7 @@ def _statement(
         _SEPARATOR.join([_NULL if row.frame_id is None else row.frame_id for row in rows]),
         _SEPARATOR.join([_NULL if row.caused_by is None else row.caused_by for row in rows]),
         _SEPARATOR.join([row.timestamp for row in rows]),
-        _SEPARATOR.join([instants[row.timestamp] or _NULL for row in rows]),
+        _SEPARATOR.join([instant(row.timestamp) or _NULL for row in rows]),
         *fence,
     )
 
