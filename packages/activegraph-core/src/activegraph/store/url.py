@@ -95,7 +95,7 @@ def parse_store_url(url: object) -> StoreURL:
     if found is None or _WINDOWS_PATH.match(url) or ("/" in url[: found.end()]):
         raise _no_scheme(url)
     if "#" in url:
-        raise invalid(url, "has a fragment", url.split("#", 1)[0].replace("#", "%23"))
+        raise invalid(url, "has a fragment", url.replace("#", "%23"))
     return backend_for(found[1].lower(), url).parse(url)
 
 
