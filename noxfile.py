@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import nox
@@ -25,7 +26,13 @@ OWN_SESSIONS = ["docs", "wheels", "examples"]
 """Folders of `tests/` that a session of the same name runs."""
 
 STORES = {"memory": "memory:", "sqlite": "sqlite:///{tmp}/c.db", "postgres": "{postgres}"}
-METRICS = {"noop": "activegraph.metrics:NoOpMetrics"}
+METRICS = {
+    "noop": ["--metrics=activegraph.metrics:NoOpMetrics"],
+    "recording": [
+        "--metrics=activegraph.conformance.recording:RecordingMetrics",
+        "--metrics-read=activegraph.conformance.recording:read",
+    ],
+}
 NO_POSTGRES = 77
 """Exit code of `support.with_postgres` where no server can be had."""
 
@@ -41,6 +48,15 @@ def _show_all_pyenv_versions() -> None:
     os.environ["PYENV_VERSION"] = ":".join(dict.fromkeys([name for name in [*selected, *wanted] if name]))
 
 
+def _newest_python() -> str:
+    """The newest of `PYTHONS` that runs here."""
+    for python in reversed(PYTHONS):
+        program = shutil.which(f"python{python}")
+        if program and subprocess.run([program, "--version"], capture_output=True, check=False).returncode == 0:
+            return python
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
 _show_all_pyenv_versions()
 
 nox.needs_version = ">=2025.2.9"
@@ -48,7 +64,11 @@ nox.options.default_venv_backend = "uv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "types", "wheels", "docs", "tests"]
+# The whole matrix of stores, metrics backends and interpreters is `nox -s conformance`.
+IN_SHORT = [
+    f"conformance-{_newest_python()}({pair})" for pair in ("memory, noop", "sqlite, recording", "postgres, noop")
+]
+nox.options.sessions = ["lint", "types", "wheels", "docs", "examples", *IN_SHORT, "tests"]
 
 
 def sync(session: nox.Session, *options: str) -> None:
@@ -70,6 +90,17 @@ def install_wheels(session: nox.Session, *groups: str) -> None:
     session.run_install("uv", "pip", "install", "--quiet", "--no-deps", *map(str, wheels.glob("*.whl")), external=True)
 
 
+def beside_postgres(session: nox.Session, *command: str) -> list[str]:
+    """`command` as it runs beside a PostgreSQL server; skips the session by name where none can be had."""
+    wrapper = ["python", "-m", "support.with_postgres"]
+    refusal = session.run(
+        *wrapper, "true", env={"PYTHONPATH": "tests"}, silent=True, success_codes=[0, NO_POSTGRES], log=False
+    )
+    if str(refusal).strip():
+        session.skip(str(refusal).strip())
+    return [*wrapper, *command]
+
+
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """All tests but those of the other sessions; arguments after -- go to pytest."""
@@ -79,15 +110,21 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHONS)
-@nox.parametrize("metrics", [nox.param(factory, id=name) for name, factory in METRICS.items()])
+@nox.parametrize("metrics", [nox.param(options, id=name) for name, options in METRICS.items()])
 @nox.parametrize("store", [nox.param(url, id=name) for name, url in STORES.items()])
-def conformance(session: nox.Session, store: str, metrics: str) -> None:
+def conformance(session: nox.Session, store: str, metrics: list[str]) -> None:
     """The shared suites against one store and metrics backend; arguments after -- replace both."""
+    if session.posargs and (store, metrics) != (next(iter(STORES.values())), next(iter(METRICS.values()))):
+        session.skip("the arguments say what is tested, once for each Python")
     sync(session, "--all-packages", "--all-extras", "--group=test")
-    chosen = session.posargs or [f"--store-url={store}", f"--metrics={metrics}", "--require-all"]
-    suite = ["python", "-m", "support.with_postgres"] if "{postgres}" in store else []
-    suite += ["pytest", "--pyargs", "activegraph.conformance", *chosen]
-    session.run(*suite, env={"PYTHONPATH": str(ROOT / "tests")}, success_codes=[0, NO_POSTGRES])
+    suite = ["pytest", "--pyargs", "activegraph.conformance"]
+    if session.posargs:
+        session.run(*suite, *session.posargs)
+        return
+    suite += [f"--store-url={store}", *metrics, "--require-all"]
+    if "{postgres}" in store:
+        suite = beside_postgres(session, *suite)
+    session.run(*suite, env={"PYTHONPATH": "tests"})
 
 
 @nox.session
