@@ -13,8 +13,6 @@ from support.stored_runs import alter, append, event, files_of, record_prices
 
 Cli = Callable[..., Said]
 
-pytest.importorskip("activegraph.operations.migrate", reason="the operation is not part of this tree")
-
 
 @pytest.fixture
 def other(tmp_path: Path) -> str:

@@ -68,6 +68,7 @@ _HOMES = {
     "activegraph.frame": ("Frame",),
     "activegraph.metrics": ("Metrics", "NoOpMetrics"),
     "activegraph.operations.inspect": ("inspect_run",),
+    "activegraph.operations.migrate": ("MigrationReport", "MigrationRunReport", "migrate"),
     "activegraph.policy": ("Policy",),
     "activegraph.runtime.budget": ("Budget",),
     "activegraph.runtime.diff": ("Diff", "DivergentObject", "DivergentRelation"),
@@ -172,6 +173,9 @@ if TYPE_CHECKING:
     from activegraph.metrics import Metrics as Metrics
     from activegraph.metrics import NoOpMetrics as NoOpMetrics
     from activegraph.operations.inspect import inspect_run as inspect_run
+    from activegraph.operations.migrate import MigrationReport as MigrationReport
+    from activegraph.operations.migrate import MigrationRunReport as MigrationRunReport
+    from activegraph.operations.migrate import migrate as migrate
     from activegraph.policy import Policy as Policy
     from activegraph.runtime.budget import Budget as Budget
     from activegraph.runtime.diff import Diff as Diff

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 _HOMES = {
     "activegraph.metrics": ("METRIC_NAMES", "Metrics", "NoOpMetrics"),
     "activegraph.operations.inspect": ("inspect_run",),
+    "activegraph.operations.migrate": ("MigrationReport", "MigrationRunReport", "migrate"),
     "activegraph.runtime.status": (
         "BehaviorInfo",
         "BudgetSnapshot",
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from activegraph.metrics import Metrics as Metrics
     from activegraph.metrics import NoOpMetrics as NoOpMetrics
     from activegraph.operations.inspect import inspect_run as inspect_run
+    from activegraph.operations.migrate import MigrationReport as MigrationReport
+    from activegraph.operations.migrate import MigrationRunReport as MigrationRunReport
+    from activegraph.operations.migrate import migrate as migrate
     from activegraph.runtime.status import BehaviorInfo as BehaviorInfo
     from activegraph.runtime.status import BudgetSnapshot as BudgetSnapshot
     from activegraph.runtime.status import EventSummary as EventSummary
