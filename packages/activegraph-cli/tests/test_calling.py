@@ -89,7 +89,7 @@ def test_the_version_is_that_of_the_core(cli: Cli) -> None:
 
 @pytest.mark.parametrize(
     ("word", "meant"),
-    [("inspct", "inspect"), ("exporttrace", "export-trace"), ("replya", "replay"), ("pcak", "pack")],
+    [("inspct", "inspect"), ("exporttrace", "export-trace"), ("replya", "replay")],
 )
 def test_a_misspelt_command_is_answered_with_the_nearest(cli: Cli, word: str, meant: str) -> None:
     said = cli(word, "sqlite:///run.db")
@@ -100,14 +100,6 @@ def test_a_misspelt_command_is_answered_with_the_nearest(cli: Cli, word: str, me
 
 def test_a_command_like_none_is_answered_without_a_guess(cli: Cli) -> None:
     assert cli("xyzzy").err == "unknown command 'xyzzy'.\nTry 'activegraph --help'.\n"
-
-
-def test_a_misspelt_command_of_a_group_too(cli: Cli) -> None:
-    assert (
-        cli("pack", "lst").err
-        == "unknown command 'pack lst'. Did you mean 'pack list'?\nTry 'activegraph pack --help'.\n"
-    )
-    assert cli("pack").code == 2
 
 
 @pytest.mark.parametrize(("word", "meant"), [("--jsn", "--json"), ("--quite", "--quiet"), ("--runid", "--run-id")])
@@ -126,7 +118,6 @@ def test_a_misspelt_option_is_answered_with_the_nearest(cli: Cli, url: str, word
         (["fork", "URL", "--run-id", "r"], "missing option --at-event"),
         (["diff", "URL", "--run-a", "r"], "missing option --run-b"),
         (["migrate", "--from", "URL"], "missing option --to"),
-        (["pack", "new"], "missing argument NAME"),
         (["inspect", "URL", "--tail", "many"], "--tail must be of type int, not 'many'."),
         (["inspect", "URL", "extra"], "unexpected argument 'extra'"),
         (["inspect", "URL", "-r", "a", "-r", "b"], "option -r was given more than once"),
@@ -143,7 +134,7 @@ def test_wrong_arguments_are_named_and_the_help_page_too(
     said = cli(*[url if word == "URL" else word for word in arguments])
 
     assert (said.code, said.out) == (2, "")
-    command = "" if arguments[0].startswith("--") else arguments[0] + (" new" if arguments[0] == "pack" else "")
+    command = "" if arguments[0].startswith("--") else arguments[0]
     assert said.err == f"{message}\nTry '{f'activegraph {command}'.strip()} --help'.\n"
 
 

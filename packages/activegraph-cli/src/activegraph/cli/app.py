@@ -35,14 +35,13 @@ COMMANDS = {
     "export-trace": Command("export_trace:export_trace", "Write a run's log as trace lines or JSON lines."),
     "verify": Command("verify:verify", "Check that logs are what was written."),
     "migrate": Command("migrate:migrate", "Copy runs into another store."),
-    "pack list": Command("pack:list_packs", "List the installed packs."),
-    "pack new": Command("pack:new", "Write the beginnings of a pack."),
     "quickstart": Command("quickstart:quickstart", "See a run of the reference pack, offline."),
     "completion": Command("completion:completion", "Print a completion script for a shell."),
 }
 """In the order of the help page; a command of two words is one of a group."""
 
-GROUPS = {"pack": "Packs: list them, begin one."}
+GROUPS: dict[str, str] = {}
+"""First words of commands of two words, and what the group is about."""
 
 
 _GLOBAL_NAMES = [name for names, _ in GLOBAL_OPTIONS for name in names.replace(",", "").split() if name[0] == "-"]

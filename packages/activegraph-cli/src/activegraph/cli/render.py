@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from activegraph.operations.inspect import Inspection, LoadedPack
     from activegraph.operations.migrate import MigrationReport
     from activegraph.operations.replay import ReplaySummary
-    from activegraph.packs import DiscoveredPack
     from activegraph.runtime.diff import Diff
     from activegraph.runtime.status import BehaviorInfo, BudgetSnapshot
     from activegraph.store.base import ForkResult
@@ -30,8 +29,6 @@ __all__ = [
     "inspection_text",
     "migration_json",
     "migration_text",
-    "pack_list_json",
-    "pack_list_text",
     "packs_json",
     "packs_text",
     "replay_json",
@@ -289,15 +286,3 @@ def migration_json(report: MigrationReport) -> str:
             shown["skipped_events"] = list(run.skipped_events)
         runs.append(shown)
     return to_json({"source_url": report.source_url, "dest_url": report.dest_url, "runs": runs})
-
-
-def pack_list_text(packs: Sequence[DiscoveredPack]) -> str:
-    """The installed packs."""
-    if not packs:
-        return "no packs installed"
-    return "\n".join(f"  {pack.name:<24} {pack.version:<10} {pack.entry_point}" for pack in packs)
-
-
-def pack_list_json(packs: Sequence[DiscoveredPack]) -> str:
-    """The installed packs for programs."""
-    return to_json([{"name": p.name, "version": p.version, "entry_point": p.entry_point} for p in packs])
