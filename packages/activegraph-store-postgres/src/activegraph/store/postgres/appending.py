@@ -127,6 +127,7 @@ class Appender:
     def truncate_after(self, event_id: str) -> None:
         """Delete what stands behind an event."""
         handle = self._handle
+        self._all_synced = False
         try:
             handle.write(lambda session: self.writer.truncate_after(session, event_id))
         except StoreUnavailableError as error:
@@ -139,6 +140,7 @@ class Appender:
 
     def note_record(self) -> None:
         """Take the run as recorded, unless the owner of the connection may still roll that back."""
+        self._all_synced = False
         recorded = not self._handle.in_callers_transaction()
         self.writer.known = replace(self.writer.known, has_record=recorded)
 

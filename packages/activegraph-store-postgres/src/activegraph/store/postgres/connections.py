@@ -268,17 +268,24 @@ class Pool:
         for attempt in range(1, _POOL_TRIES + 1):
             connection = self._take(run_id)
             if not is_gone(connection):
-                session = Session(connection)
-                session.restore_autocommit = not connection.autocommit
-                if session.restore_autocommit:
-                    # A client-side switch: without it each operation would cost BEGIN and COMMIT.
-                    connection.autocommit = True
-                return session
+                return self._in_autocommit(connection)
             if attempt == 1:
                 _warn_lost(run_id, attempt, None)
             _close_quietly(connection)
             self._pool.putconn(connection)
         raise unavailable(self.place, run_id, "lost", "the pool gave only dead connections", committed=False)
+
+    def _in_autocommit(self, connection: Any) -> Session:
+        try:
+            session = Session(connection)
+            session.restore_autocommit = not connection.autocommit
+            if session.restore_autocommit:
+                # A client-side switch: without it each operation would cost BEGIN and COMMIT.
+                connection.autocommit = True
+        except BaseException:
+            self._pool.putconn(connection)
+            raise
+        return session
 
     def _take(self, run_id: str | None) -> Any:
         driver = psycopg()
