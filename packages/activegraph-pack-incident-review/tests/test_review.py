@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from activegraph import FrozenClock, Graph, Runtime
 from activegraph.behaviors.registry import get_registry
 from activegraph.errors import InvalidRuntimeConfiguration, PackError
+from activegraph.packs import incident_review
 from activegraph.packs.incident_review import (
     IncidentInput,
     IncidentReviewSettings,
@@ -176,3 +178,7 @@ def test_incidents_of_one_name_do_not_mix_their_signals(log: Path) -> None:
         runtime.run_until_idle()
 
     assert [incident.data["signals"] for incident in runtime.graph.objects("incident")] == [1, 1]
+
+
+def test_the_pack_has_the_version_of_its_distribution() -> None:
+    assert incident_review.__version__ == version("activegraph-pack-incident-review")
