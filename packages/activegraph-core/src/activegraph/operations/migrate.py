@@ -1,7 +1,7 @@
-"""Copies runs from one store into another: each run in one transaction, compared with what is there.
+"""Copies runs from one store into another, losing nothing, each in one transaction of the destination.
 
-Nothing is ever overwritten and nothing skipped in silence: an event that the destination holds
-must say the same as in the source, else its run fails and the destination is left as it was.
+What is there already is compared, never overwritten; whatever goes wrong with one run is told in
+its report and leaves the others alone.
 """
 
 from __future__ import annotations
@@ -10,27 +10,28 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from activegraph.errors import (
     ActiveGraphError,
     CorruptedEventPayloadError,
+    IncompatibleRuntimeState,
+    InvalidArgumentType,
     InvalidRuntimeConfiguration,
-    StoreNotFoundError,
 )
-from activegraph.store.base import EventStore, ImportResult, MigrationSource, RawEvent, RunRecord, StoredRuns
+from activegraph.store.base import RawEvent, RunRecord, StoreBackend, StoredRuns
 from activegraph.store.forking import same_store
-from activegraph.store.imports import import_run
+from activegraph.store.imports import canonical_text, import_run
+from activegraph.store.refusals import missing_position
 from activegraph.store.registry import backend_of
 from activegraph.store.runs import run_not_found
-from activegraph.store.serde import checked_payload, encode_event
+from activegraph.store.serde import checked_payload, corrupted, encode_event
 from activegraph.store.url import StoreURL, parse_store_url
 
 __all__ = ["MigrationReport", "MigrationRunReport", "migrate"]
 
 _logger = logging.getLogger("activegraph.migration")
-
-_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,10 @@ class MigrationRunReport:
     """What became of one run.
 
     Attributes:
-        status: `"ok"` or `"failed"` (`"skipped"` is reserved).
-        events_migrated: Rows that this call has written; 0 where all were there already.
-        error: Why it failed, in one line.
-        skipped_events: Ids of events that were left out because their payload cannot be read, in log order.
+        status: `ok` or `failed`; `skipped` is reserved.
+        events_migrated: Rows that this call wrote.
+        error: One line, passwords masked; None for a run that went through.
+        skipped_events: Ids of events that could not be read and were left out, in log order.
     """
 
     run_id: str
@@ -53,7 +54,7 @@ class MigrationRunReport:
 
 @dataclass(frozen=True)
 class MigrationReport:
-    """What became of all of them. URLs are masked."""
+    """What became of a migration. Both URLs are masked."""
 
     source_url: str
     dest_url: str
@@ -70,8 +71,7 @@ class MigrationReport:
         return tuple(run for run in self.runs if run.status == "failed")
 
 
-for _public in (MigrationReport, MigrationRunReport):
-    _public.__module__ = "activegraph.observability"
+MigrationRunReport.__module__ = MigrationReport.__module__ = "activegraph"
 
 
 def migrate(
@@ -82,163 +82,51 @@ def migrate(
     on_progress: Callable[[MigrationRunReport], object] | None = None,
     skip_corrupted: bool = False,
 ) -> MigrationReport:
-    """Copy runs; a second call copies only what is missing (operator.md 7).
+    """Copy runs into another store; a second call finds them there and writes nothing.
 
     Args:
-        only_run_ids: Only these, in the order in which the source lists them.
-        on_progress: Called with each run's report, in order.
-        skip_corrupted: Leave out events whose payload cannot be read instead of failing their run;
-            the copy's positions are dense and its digests new from there on.
+        source_url: Opened read-only; runs that grow meanwhile are copied as they were.
+        dest_url: Made if missing.
+        only_run_ids: Leave out all others; ids that are not there are reported as failed.
+        on_progress: Called with each run's report when that run is done.
+        skip_corrupted: Leave out events whose payload cannot be read, instead of failing their run.
 
     Raises:
-        InvalidRuntimeConfiguration: Source and destination are one store.
-        InvalidStoreURL, StoreNotFoundError, SchemaVersionMismatch, StoreUnavailableError: One of
-            them cannot be used at all. What concerns one run is in its report instead.
+        InvalidStoreURL, StoreNotFoundError, StoreUnavailableError, SchemaVersionMismatch: One of
+            the stores cannot be used at all.
+        InvalidRuntimeConfiguration: Both URLs name one store.
     """
-    source, destination = parse_store_url(source_url), parse_store_url(dest_url)
-    if same_store(source, destination):
-        raise _one_store(source, destination)
-    reports: list[MigrationRunReport] = []
-
-    def add(report: MigrationRunReport) -> None:
-        reports.append(report)
-        _tell(report, on_progress)
-
-    with closing(_opened(source)) as runs:
-        listed = runs.list_runs()
-        _check_usable(destination)
-        wanted = None if only_run_ids is None else list(dict.fromkeys(only_run_ids))
-        for record in listed:
-            if wanted is None or record.run_id in wanted:
-                add(_migrate_run(runs, record, destination, skip_corrupted=skip_corrupted))
-        known = {record.run_id for record in listed}
-        for run_id in wanted or ():
-            if run_id not in known:
-                add(MigrationRunReport(run_id, "failed", 0, _one_line(run_not_found(source, run_id))))
-    report = MigrationReport(source.safe, destination.safe, tuple(reports))
-    _logger.info("migration finished: %d ok, %d failed", len(reports) - len(report.failures), len(report.failures))
-    return report
-
-
-def _migrate_run(
-    runs: StoredRuns, record: RunRecord, destination: StoreURL, *, skip_corrupted: bool
-) -> MigrationRunReport:
-    rows = _SourceRows(runs, record.run_id, skip_corrupted=skip_corrupted)
-    try:
-        if skip_corrupted and record.setup_count:
-            # What is left out of the set-up no longer counts to it, and the record is written first.
-            record = replace(record, setup_count=record.setup_count - rows.unreadable_within(record.setup_count))
-        written: ImportResult = import_run(destination, record, rows)
-    except Exception as error:  # a run that fails must not stop the others; its report says why
-        side = "read" if rows.failure is error or isinstance(error, CorruptedEventPayloadError) else "write"
-        return MigrationRunReport(record.run_id, "failed", 0, f"{side} failure: {_one_line(error)}")
-    return MigrationRunReport(record.run_id, "ok", written.inserted, None, tuple(rows.skipped))
-
-
-class _SourceRows:
-    """The rows of one run as they are to be written; knows which it left out, and whether reading failed."""
-
-    def __init__(self, runs: StoredRuns, run_id: str, *, skip_corrupted: bool) -> None:
-        self.skipped: list[str] = []
-        self.failure: Exception | None = None
-        self._runs = runs
-        self._run_id = run_id
-        self._skip_corrupted = skip_corrupted
-
-    def __iter__(self) -> Iterator[RawEvent]:
-        self.skipped = []
-        for row in _noting(self._runs.iter_raw(self._run_id), self):
-            if not self._is_readable(row):
-                continue
-            # Behind a gap the recorded digests would not chain any more.
-            yield replace_digest(row) if self.skipped else row
-
-    def unreadable_within(self, count: int) -> int:
-        """How many of the first `count` rows are left out."""
-        return sum(row.position <= count and not self._is_readable(row) for row in self._runs.iter_raw(self._run_id))
-
-    def _is_readable(self, row: RawEvent) -> bool:
-        try:
-            checked_payload(row.payload, event_id=row.id, run_id=self._run_id)
-        except CorruptedEventPayloadError as error:
-            if not self._skip_corrupted:
-                self.failure = error
-                raise
-            self.skipped.append(row.id)
-            return False
-        return True
-
-
-def _noting(items: Iterable[_Item], rows: _SourceRows) -> Iterator[_Item]:
-    try:
-        yield from items
-    except Exception as error:
-        rows.failure = error
-        raise
-
-
-def replace_digest(row: RawEvent) -> RawEvent:
-    """The row without its digest, so that the destination makes the next one of its chain."""
-    return RawEvent(
-        row.position, row.id, row.type, row.actor, row.payload, row.frame_id, row.caused_by, row.timestamp, None
-    )
-
-
-def _opened(source: StoreURL) -> StoredRuns:
-    backend = backend_of(source)
-    if isinstance(backend, MigrationSource):
-        return backend.open_source(source)
-    return _ProtocolRuns(source)
-
-
-class _ProtocolRuns:
-    """The runs of a store that only knows the protocol."""
-
-    def __init__(self, url: StoreURL) -> None:
-        self._url = url
-        self._backend = backend_of(url)
-
-    def list_runs(self) -> list[RunRecord]:
-        return self._backend.list_runs(self._url)
-
-    def iter_raw(self, run_id: str) -> Iterator[RawEvent]:
-        with closing(self._backend.open(self._url, run_id, read_only=True)) as store:
-            raw: Any = getattr(store, "iter_raw", None)
-            yield from raw() if raw is not None else _raw_of(store)
-
-    def close(self) -> None:
-        pass
-
-
-def _raw_of(store: EventStore) -> Iterator[RawEvent]:
-    for position, event in enumerate(store.iter_events(), 1):
-        row = encode_event(event)
-        yield RawEvent(
-            position,
-            row["id"],
-            row["type"],
-            row["actor"],
-            row["payload"],
-            row["frame_id"],
-            row["caused_by"],
-            row["timestamp"],
-            None,
+    if isinstance(only_run_ids, str):
+        raise InvalidArgumentType(
+            "only_run_ids is one string, not a list of run ids",
+            what_failed=f"Migrating with only_run_ids={only_run_ids!r}.",
+            why="Each of its letters would be taken for a run id.",
+            how_to_fix=f"only_run_ids=[{only_run_ids!r}]",
+            context={"argument": "only_run_ids"},
         )
-
-
-def _check_usable(destination: StoreURL) -> None:
-    """Raise what makes the whole destination unusable, before any run is tried."""
-    backend = backend_of(destination)
-    try:
-        backend.list_runs(destination)
-    except StoreNotFoundError:
-        # It may be made by the first run; what cannot even be made is said now.
-        backend.open(destination, "migration").close()
-
-
-def _one_line(error: BaseException) -> str:
-    summary = error.summary if isinstance(error, ActiveGraphError) else str(error)
-    return f"{type(error).__name__}: {' '.join(summary.split())}"
+    source, dest = parse_store_url(source_url), parse_store_url(dest_url)
+    if same_store(source, dest):
+        raise _one_store(source, dest)
+    wanted = None if only_run_ids is None else list(dict.fromkeys(only_run_ids))
+    reports: list[MigrationRunReport] = []
+    with closing(_open_source(source, skip_corrupted=skip_corrupted)) as runs:
+        records = [record for record in runs.list_runs() if wanted is None or record.run_id in wanted]
+        if records:
+            # Whatever keeps all runs from being written is told by an error, before the first of them.
+            backend_of(dest).open(dest, records[0].run_id).close()
+        for record in records:
+            reports.append(_Copy(source, dest, runs, record, skip_corrupted=skip_corrupted).report())
+            _tell(reports[-1], on_progress)
+    found = {record.run_id for record in records}
+    for run_id in wanted or ():
+        if run_id not in found:
+            unknown = run_not_found(source, run_id)
+            reports.append(MigrationRunReport(run_id, "failed", 0, f"RunNotFoundError: {unknown.summary}"))
+            _tell(reports[-1], on_progress)
+    report = MigrationReport(source.safe, dest.safe, tuple(reports))
+    failed = len(report.failures)
+    _logger.info("migration finished: %d ok, %d failed", len(reports) - failed, failed)
+    return report
 
 
 def _tell(report: MigrationRunReport, on_progress: Callable[[MigrationRunReport], object] | None) -> None:
@@ -247,18 +135,158 @@ def _tell(report: MigrationRunReport, on_progress: Callable[[MigrationRunReport]
         return
     try:
         on_progress(report)
-    except Exception as error:
+    except Exception as error:  # a border: the caller's own code
         _logger.warning(
             "progress callback failed",
-            extra={"run_id": report.run_id, "error_type": type(error).__name__, "error_message": _one_line(error)},
+            extra={"run_id": report.run_id, "error_type": type(error).__name__, "error_message": str(error)},
         )
 
 
-def _one_store(source: StoreURL, destination: StoreURL) -> InvalidRuntimeConfiguration:
-    return InvalidRuntimeConfiguration(
-        f"source and destination are one store: {source.safe}",
-        what_failed=f"Migrating from {source.safe} to {destination.safe}. Nothing was opened.",
-        why="A migration copies runs into another store; a copy onto itself would mean nothing.",
-        how_to_fix="Name another destination, or use `activegraph fork` for a copy within one store.",
-        context={"source_url": source.safe, "dest_url": destination.safe},
+class _Copy:
+    """One run on its way from the source to the destination."""
+
+    def __init__(
+        self, source: StoreURL, dest: StoreURL, runs: StoredRuns, record: RunRecord, *, skip_corrupted: bool
+    ) -> None:
+        self._source = source
+        self._dest = dest
+        self._runs = runs
+        self._record = record
+        self._skip_corrupted = skip_corrupted
+        self._skipped: list[str] = []
+        self._is_reading = True
+
+    def report(self) -> MigrationRunReport:
+        """Copy the run, and say what became of it."""
+        run_id = self._record.run_id
+        try:
+            record = replace(self._record, setup_count=self._setup_count())
+            self._is_reading = False
+            result = import_run(self._dest, record, self._marked(self._rows()))
+        except Exception as error:  # a border: backends of others raise what they like
+            side = "read" if self._is_reading else "write"
+            summary = error.summary if isinstance(error, ActiveGraphError) else str(error)
+            text = f"{side} failure: {type(error).__name__}: {' '.join(summary.split())}"
+            return MigrationRunReport(run_id, "failed", 0, _masked(text, self._source, self._dest))
+        return MigrationRunReport(run_id, "ok", result.inserted, skipped_events=tuple(self._skipped))
+
+    def _marked(self, rows: Iterator[RawEvent]) -> Iterator[RawEvent]:
+        """The rows; while one is being read, whatever is raised is a failure of the source."""
+        while True:
+            self._is_reading = True
+            row = next(rows, None)
+            self._is_reading = False
+            if row is None:
+                return
+            yield row
+
+    def _rows(self) -> Iterator[RawEvent]:
+        """The rows that can be read, at dense positions; behind a skipped one the digests are made anew."""
+        run_id = self._record.run_id
+        position = 0
+        for due, row in enumerate(self._runs.iter_raw(run_id), 1):
+            if row.position != due and not self._skip_corrupted:
+                raise missing_position(run_id, due, row.position)
+            try:
+                _check(row, run_id)
+            except CorruptedEventPayloadError:
+                if not self._skip_corrupted:
+                    raise
+                self._skipped.append(row.id)
+                continue
+            position += 1
+            digest = None if self._skipped else row.digest
+            text = canonical_text(row.payload) if digest is None else row.payload
+            yield RawEvent(
+                position, row.id, row.type, row.actor, text, row.frame_id, row.caused_by, row.timestamp, digest
+            )
+
+    def _setup_count(self) -> int | None:
+        """Events that the run held before its first runtime, less those that will be skipped."""
+        count = self._record.setup_count
+        if not count or not self._skip_corrupted:
+            return count
+        unreadable = 0
+        for place, row in enumerate(self._runs.iter_raw(self._record.run_id), 1):
+            if place > count:
+                break
+            try:
+                _check(row, self._record.run_id)
+            except CorruptedEventPayloadError:
+                unreadable += 1
+        return count - unreadable
+
+
+def _check(row: RawEvent, run_id: str) -> None:
+    checked_payload(row.payload, event_id=row.id, run_id=run_id)
+    try:
+        f"{row.id}{row.type}{row.actor}{row.frame_id}{row.caused_by}{row.timestamp}".encode()
+    except UnicodeEncodeError:
+        raise corrupted(row.payload, "a field beside it is no UTF-8 text", event_id=row.id, run_id=run_id) from None
+
+
+def _open_source(url: StoreURL, *, skip_corrupted: bool) -> StoredRuns:
+    backend = backend_of(url)
+    own: Callable[[StoreURL], StoredRuns] | None = getattr(backend, "open_source", None)
+    return _BackendRuns(backend, url, must_get_past=skip_corrupted) if own is None else own(url)
+
+
+class _BackendRuns:
+    """The runs of a backend that has no other way of showing them than its stores."""
+
+    def __init__(self, backend: StoreBackend, url: StoreURL, *, must_get_past: bool) -> None:
+        self._backend = backend
+        self._url = url
+        self._must_get_past = must_get_past
+
+    def list_runs(self) -> list[RunRecord]:
+        return self._backend.list_runs(self._url)
+
+    def iter_raw(self, run_id: str) -> Iterator[RawEvent]:
+        with closing(self._backend.open(self._url, run_id, read_only=True)) as store:
+            own: Callable[[], Iterator[RawEvent]] | None = getattr(store, "iter_raw", None)
+            if own is not None:
+                yield from own()
+                return
+            if self._must_get_past:
+                raise _no_raw_rows(self._url)
+            for position, event in enumerate(store.iter_events(), 1):
+                row: dict[str, Any] = encode_event(event)
+                yield RawEvent(position=position, digest=None, **row)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _no_raw_rows(url: StoreURL) -> IncompatibleRuntimeState:
+    return IncompatibleRuntimeState(
+        f"the {url.scheme} store has no raw rows, so nothing can be skipped",
+        what_failed=f"Reading {url.safe} past events that cannot be read.",
+        why="An event that cannot be read can be left out only where the rows can be read without decoding them.",
+        how_to_fix="Migrate without skip_corrupted, or give the store `iter_raw()`.",
+        context={"current_store_kind": url.scheme, "operation": "skip_corrupted"},
     )
+
+
+def _one_store(source: StoreURL, dest: StoreURL) -> InvalidRuntimeConfiguration:
+    return InvalidRuntimeConfiguration(
+        f"{source.safe} and {dest.safe} are one store",
+        what_failed=f"Migrating from {source.safe} to {dest.safe}. Nothing was opened for writing.",
+        why="A migration copies runs under their own ids, so into their own store it would copy nothing.",
+        how_to_fix="Name another destination; for a copy under another id fork the run at its last event.",
+        context={"source_url": source.safe, "dest_url": dest.safe},
+    )
+
+
+def _masked(text: str, *urls: StoreURL) -> str:
+    """`text` without the passwords of these URLs, for errors of drivers that quote them."""
+    for url in urls:
+        text = text.replace(url.raw, url.safe)
+        try:
+            password = urlsplit(url.raw).password
+        except ValueError:
+            password = None
+        for secret in (password, unquote(password) if password else None):
+            if secret:
+                text = text.replace(secret, "***")
+    return text

@@ -14,7 +14,7 @@ from activegraph.store.records import STOP_TYPES, RunFields, merged_record, norm
 from activegraph.store.refusals import missing_position, parent_not_found, run_exists, unknown_event
 from activegraph.store.sqlite import reads
 from activegraph.store.sqlite.connection import open_for_writing, roll_back, sync_directory, sync_log
-from activegraph.store.sqlite.driver_errors import translated
+from activegraph.store.sqlite.driver_errors import as_ours, translated
 from activegraph.store.sqlite.location import Location
 from activegraph.store.sqlite.reading import ReadOnlyDatabase
 from activegraph.store.sqlite.writes import Writer
@@ -175,7 +175,12 @@ def write_transaction(location: Location, busy_timeout: float) -> Iterator[sqlit
         try:
             with translated(location, None, writing=True):
                 connection.execute("BEGIN IMMEDIATE")
+            try:
                 yield connection
+            except sqlite3.Error as error:
+                # Only the driver's: the block may read from elsewhere, whose failures are not this file's.
+                raise as_ours(error, location, None, writing=True) from error
+            with translated(location, None, writing=True):
                 connection.execute("COMMIT")
             with translated(location, None, writing=True, committed=True):
                 sync_log(location)
