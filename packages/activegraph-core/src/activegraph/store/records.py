@@ -15,6 +15,7 @@ from activegraph.store.base import RunRecord
 
 __all__ = [
     "INTERNAL_FAMILIES",
+    "RARE_TYPES",
     "STOP_TYPES",
     "RunFields",
     "goal_of",
@@ -26,6 +27,20 @@ __all__ = [
 
 STOP_TYPES = ("runtime.idle", "runtime.budget_exhausted", "runtime.paused", "tool.in_doubt")
 """The last event of these types tells how a stored run stands."""
+
+RARE_TYPES = (
+    "approval.denied",
+    "approval.granted",
+    "approval.proposed",
+    "behavior.failed",
+    "pack.loaded",
+    "pack.settings_overridden",
+    "runtime.budget_exhausted",
+    "runtime.idle",
+    "runtime.paused",
+    "tool.in_doubt",
+)
+"""Types that status and inspect look up in long logs; stores keep an index of these and of no others."""
 
 INTERNAL_FAMILIES = ("behavior.", "relation_behavior.", "runtime.", "llm.", "tool.", "pattern.", "approval.")
 """How types begin that wait in no queue, so that a run with only such events behind its idle is idle still."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from activegraph.store.postgres.schema import RARE_TYPES
 from activegraph.store.postgres.session import Session
+from activegraph.store.records import RARE_TYPES
 
 __all__ = [
     "PAGE",

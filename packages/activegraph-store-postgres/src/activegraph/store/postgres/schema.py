@@ -21,7 +21,6 @@ from activegraph.store.postgres.session import IDLE, Session
 __all__ = [
     "CODEC_VERSION",
     "KEEP_TO_INDEXES",
-    "RARE_TYPES",
     "SCHEMA_VERSION",
     "ServerFacts",
     "ddl",
@@ -31,20 +30,6 @@ __all__ = [
 
 SCHEMA_VERSION = "2"
 CODEC_VERSION = "1"
-
-RARE_TYPES = (
-    "approval.denied",
-    "approval.granted",
-    "approval.proposed",
-    "behavior.failed",
-    "pack.loaded",
-    "pack.settings_overridden",
-    "runtime.budget_exhausted",
-    "runtime.idle",
-    "runtime.paused",
-    "tool.in_doubt",
-)
-"""Types that status and inspect look up; only they have an index entry."""
 
 _logger = logging.getLogger("activegraph.store")
 

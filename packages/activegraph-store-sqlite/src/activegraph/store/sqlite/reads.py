@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from activegraph.core.event import NO_DIGEST
-from activegraph.store.sqlite.schema import RARE_TYPES
+from activegraph.store.records import RARE_TYPES
 
 __all__ = [
     "PAGE",

@@ -13,7 +13,6 @@ from activegraph.store.url import sqlite_url
 
 __all__ = [
     "CODEC_VERSION",
-    "RARE_TYPES",
     "SCHEMA_VERSION",
     "check_schema",
     "create_schema",
@@ -25,20 +24,6 @@ __all__ = [
 
 SCHEMA_VERSION = "2"
 CODEC_VERSION = "1"
-
-RARE_TYPES = (
-    "approval.denied",
-    "approval.granted",
-    "approval.proposed",
-    "behavior.failed",
-    "pack.loaded",
-    "pack.settings_overridden",
-    "runtime.budget_exhausted",
-    "runtime.idle",
-    "runtime.paused",
-    "tool.in_doubt",
-)
-"""Types that status and inspect look up; only they have an index entry."""
 
 _logger = logging.getLogger("activegraph.store")
 
