@@ -19,7 +19,7 @@ PYTHONS = ["3.11", "3.12", "3.13"]
 ROOT = Path(__file__).parent
 PACKAGES = sorted(path.name for path in (ROOT / "packages").iterdir() if (path / "pyproject.toml").is_file())
 SOURCES = [f"packages/{name}/src" for name in PACKAGES]
-TYPED = ["noxfile.py", "tests/docs", "tests/house", "tests/wheels", "tests/examples"]
+TYPED = ["noxfile.py", "benchmarks", "scripts", "tests/docs", "tests/house", "tests/wheels", "tests/examples"]
 """What else has strict types."""
 
 OWN_SESSIONS = ["docs", "wheels", "examples"]

@@ -70,7 +70,7 @@ def growth(folder: Path, store: str, early: str, late: str, url: str = "", all_i
     runtime.graph.add_object("task", {"n": 0, "title": "Look up the price of oak"})
     runtime.run_until(mark)
     (a, t_a), (b, t_b), (c, t_c), (d, t_d) = [*marks, (runtime._engine.log.head, perf_counter())][:4]
-    return ((t_d - t_c) / (d - c)) / ((t_b - t_a) / (b - a))
+    return float(((t_d - t_c) / (d - c)) / ((t_b - t_a) / (b - a)))
 
 
 def _nothing(event: Any, graph: Any, ctx: Any) -> None:

@@ -26,16 +26,16 @@ def _filled(url: str, count: int, run_id: str = RUN) -> None:
     from activegraph.store import open_store
 
     with open_store(url, run_id) as store:  # type: ignore[attr-defined]
-        store.upsert_run(created_at="2026-05-15T10:32:01Z", goal="look")  # type: ignore[attr-defined]
+        store.upsert_run(created_at="2026-05-15T10:32:01Z", goal="look")
         for start in range(1, count + 1, 5000):
             stop = min(start + 5000, count + 1)
-            store.append_many(events_of([_field(position, count) for position in range(start, stop)]))  # type: ignore[attr-defined]
+            store.append_many(events_of([_field(position, count) for position in range(start, stop)]))
 
 
 def _field(position: int, count: int) -> dict[str, Any]:
     if position < count:
         return event_dict(position)
-    used = {"used": {}, "limits": {}, "cost_used_usd": "0", "cost_limit_usd": None}
+    used: dict[str, Any] = {"used": {}, "limits": {}, "cost_used_usd": "0", "cost_limit_usd": None}
     return {**event_dict(position), "type": "runtime.idle", "actor": "runtime", "payload": {"snapshot": used}}
 
 
@@ -260,13 +260,13 @@ def storage_bare(folder: Path, events: str, url: str = "") -> float:
                 for position in range(1, count + 1):
                     copy.write_row(_bare_row(position, count))
         return _megabytes(folder, url)
-    connection = sqlite3.connect(folder / "run.db")
-    connection.execute(f"CREATE TABLE events ({columns}, PRIMARY KEY (run_id, position))")
+    database = sqlite3.connect(folder / "run.db")
+    database.execute(f"CREATE TABLE events ({columns}, PRIMARY KEY (run_id, position))")
     marks = ", ".join("?" * 9)
     rows = (_bare_row(position, count) for position in range(1, count + 1))
-    connection.executemany(f"INSERT INTO events VALUES ({marks})", rows)
-    connection.commit()
-    connection.close()
+    database.executemany(f"INSERT INTO events VALUES ({marks})", rows)
+    database.commit()
+    database.close()
     return _megabytes(folder, url)
 
 

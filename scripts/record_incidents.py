@@ -116,8 +116,8 @@ class Sampler:
     def _sample(connection: psycopg.Connection) -> dict[str, Any]:
         row = connection.execute(SAMPLE).fetchone()
         assert row is not None
-        names = ("sessions", "backends", "waiting", "locks_granted", "locks_waiting")
-        names += ("xact_commit", "xact_rollback", "deadlocks", "max_connections")
+        names = ["sessions", "backends", "waiting", "locks_granted", "locks_waiting"]
+        names += ["xact_commit", "xact_rollback", "deadlocks", "max_connections"]
         sample = dict(zip(names, row, strict=True))
         return sample | {"sessions": sample["sessions"] or {}}
 
