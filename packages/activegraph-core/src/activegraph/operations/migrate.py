@@ -195,6 +195,9 @@ class _Copy:
                 self._skipped.append(row.id)
                 continue
             position += 1
+            if row.position == position and row.digest is not None and not self._skipped:
+                yield row
+                continue
             digest = None if self._skipped else row.digest
             text = canonical_text(row.payload) if digest is None else row.payload
             yield RawEvent(
