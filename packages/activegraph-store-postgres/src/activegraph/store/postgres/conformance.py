@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 from activegraph.store.postgres.address import split_options
@@ -234,4 +234,4 @@ def _changed(url: str, **parameters: str) -> str:
         "prepare": None if address.prepare is None else ("off", "on")[address.prepare],
     }
     chosen = {key: str(value) for key, value in {**known, **parameters, **ours}.items() if value is not None}
-    return f"postgresql:///?{urlencode(chosen)}"
+    return f"postgresql:///?{urlencode(chosen, quote_via=quote)}"
