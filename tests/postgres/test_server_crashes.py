@@ -75,6 +75,17 @@ def loaded_or_new(url: str, tasks: int) -> Runtime:
     return Runtime(Graph(run_id="run_a", clock=FrozenClock()), behaviors(tasks), persist_to=url)
 
 
+def begun(url: str, tasks: int) -> Runtime:
+    """A new runtime; made once more if its store lost the connection and says that nothing was stored."""
+    for _ in range(2):
+        try:
+            return Runtime(Graph(run_id="run_a", clock=FrozenClock()), behaviors(tasks), persist_to=url)
+        except StoreUnavailableError as error:
+            outcome = error.context.get("committed", False)  # a read inside a transaction has none
+        assert outcome is False
+    raise AssertionError("a second cut")
+
+
 def stored_log(url: str) -> Any:
     return essences(list(PostgresEventStore(url, "run_a", read_only=True).iter_events()))
 
@@ -152,7 +163,7 @@ def test_lines_that_are_cut_again_and_again_lose_nothing_of_a_run(moment: Moment
 
 
 @pytest.mark.parametrize("moment", ["before", "during", "after"])
-def test_one_cut_anywhere_is_not_noticed_by_a_working_run(moment: Moment) -> None:
+def test_one_cut_anywhere_loses_nothing_and_is_not_noticed_by_a_run_that_works(moment: Moment) -> None:
     whole = expected_log(6)
     with PostgresServer() as server, CuttingProxy(server) as proxy:
         PostgresEventStore(server.url, "run_0").close()
@@ -160,7 +171,7 @@ def test_one_cut_anywhere_is_not_noticed_by_a_working_run(moment: Moment) -> Non
         while True:
             ask(server.url, "TRUNCATE events, runs")
             proxy.cut_after(messages, moment)
-            with Runtime(Graph(run_id="run_a", clock=FrozenClock()), behaviors(6), persist_to=proxy.url) as runtime:
+            with begun(proxy.url, 6) as runtime:
                 runtime.run_goal("work")
             assert stored_log(server.url) == whole, f"cut at message {messages}"
             if proxy.cuts <= messages:

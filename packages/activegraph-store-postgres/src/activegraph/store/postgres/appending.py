@@ -12,7 +12,7 @@ from typing import Any
 from activegraph.core.event import Event
 from activegraph.errors import StoreUnavailableError
 from activegraph.store.base import RawEvent
-from activegraph.store.postgres import reads
+from activegraph.store.postgres import catalog, reads
 from activegraph.store.postgres.driver import psycopg
 from activegraph.store.postgres.driver_errors import is_lost, masked_cause, translated, unavailable
 from activegraph.store.postgres.handle import Handle
@@ -51,6 +51,7 @@ class Appender:
         self._run_id = handle.run_id or ""
         self.writer = Writer(self._run_id)
         self._block_rows: list[RawEvent] = []
+        self._block_record: RunFields | None = None
         self._all_synced = False
         self._warned = False
 
@@ -77,25 +78,36 @@ class Appender:
 
     def _append_rows(self, rows: list[RawEvent], sync: bool | None, record: RunFields | None) -> bool:
         """Write rows; whether they are committed, or will be at the end of our own transaction."""
-        handle = self._handle
-        with translated(handle.place, self._run_id, writing=True):
-            try:
-                with handle.session() as session:
-                    lent_inside = handle.block is None and session.status != IDLE
-                    mode = None if lent_inside else self._mode(sync)
-                    self.writer.append(session, rows, mode, first_record=record)
-            except psycopg().Error as error:
-                if not session.broken:
-                    raise
-                if lent_inside or handle.block is not None:
-                    # Whoever was to commit cannot any more.
-                    raise self._lost(error, committed=False) from masked_cause(error, handle.place)
-                self._settle(session, rows, error)
-            except (KeyboardInterrupt, SystemExit):
-                self.writer.in_doubt = rows
-                raise
+        handle, failure = self._handle, None
+        session = handle.take()
+        try:
+            lent_inside = handle.block is None and session.status != IDLE
+            mode = None if lent_inside else self._mode(sync)
+            self.writer.append(session, rows, mode, first_record=record)
+        except psycopg().Error as error:
+            handle.mark(session, error)
+            failure = error
+        except (KeyboardInterrupt, SystemExit):
+            self.writer.in_doubt = rows
+            raise
+        finally:
+            handle.give_back(session)
+        if failure is not None:
+            self._after_failure(session, rows, failure, committer_is_gone=lent_inside or handle.block is not None)
         self._all_synced = mode in ("on", "full") and handle.block is None
         return not lent_inside
+
+    def _after_failure(
+        self, session: Session, rows: list[RawEvent], failure: BaseException, *, committer_is_gone: bool
+    ) -> None:
+        """Return if the rows are stored after all; else raise what became of them."""
+        place = self._handle.place
+        with translated(place, self._run_id, writing=True):
+            if not session.broken:
+                raise failure
+            if committer_is_gone:
+                raise self._lost(failure, committed=False) from masked_cause(failure, place)
+            self._settle(session, rows, failure)
 
     def _mode(self, sync: bool | None) -> Sync:
         if self._handle.connections.address.synchronous == "full":
@@ -138,8 +150,9 @@ class Appender:
                 error.context["committed"] = False
                 raise
 
-    def note_record(self) -> None:
+    def note_record(self, fields: RunFields) -> None:
         """Take the run as recorded, unless the owner of the connection may still roll that back."""
+        self._block_record = fields
         self._all_synced = False
         recorded = not self._handle.in_callers_transaction()
         self.writer.known = replace(self.writer.known, has_record=recorded)
@@ -151,7 +164,7 @@ class Appender:
         if handle.block is not None:
             yield
             return
-        known, self._block_rows = self.writer.known, []
+        known, self._block_rows, self._block_record = self.writer.known, [], None
         with translated(handle.place, self._run_id, writing=True):
             session, transaction, inside = self._begin()
         lost: BaseException | None = None
@@ -219,15 +232,24 @@ class Appender:
         return None
 
     def _settle_block(self, session: Session, error: BaseException, known: Known, *, inside: bool) -> None:
+        """Return if a block whose commit was not heard of is stored; else raise what became of it."""
+        handle = self._handle
         try:
-            if inside or not self._block_rows:
-                committed = False if inside else None
-                raise self._lost(error, committed=committed) from masked_cause(error, self._handle.place)
-            with translated(self._handle.place, self._run_id, writing=True):
-                self._settle(session, self._block_rows, error)
+            with translated(handle.place, self._run_id, writing=True):
+                if inside:
+                    raise self._lost(error, committed=False) from masked_cause(error, handle.place)
+                if self._block_rows:
+                    self._settle(session, self._block_rows, error)
+                elif self._block_record is not None and not self._is_recorded():
+                    raise self._lost(error, committed=False) from masked_cause(error, handle.place)
         except BaseException:
             self.writer.known = known
             raise
+
+    def _is_recorded(self) -> bool:
+        """Whether the run's record is what the block has written."""
+        found = self._handle.read(lambda session: catalog.select_run(session, self._run_id))
+        return found is not None and RunFields.of(found) == self._block_record
 
     def _settle(self, lost: Session, rows: list[RawEvent], error: BaseException) -> None:
         """Find out what became of rows whose commit was not heard of; returns if they are stored.

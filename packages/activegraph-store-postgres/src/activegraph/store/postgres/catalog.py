@@ -167,19 +167,19 @@ def select_run(session: Session, run_id: str) -> RunRecord | None:
     return None if row is None else _record(row)
 
 
-def upsert_run(session: Session, run_id: str, *, created_at: str, **fields: Any) -> None:
-    """Insert or update a run's row, in a transaction of its own or in the open one."""
+def upsert_run(session: Session, run_id: str, *, created_at: str, **fields: Any) -> RunFields:
+    """Insert or update a run's row, in a transaction of its own or in the open one; returns what is in it then."""
     with session.transaction():
-        write_run(session, lambda known: merged_record(run_id, known, created_at=created_at, **fields), run_id)
+        return write_run(session, lambda known: merged_record(run_id, known, created_at=created_at, **fields), run_id)
 
 
-def write_run(session: Session, merge: Any, run_id: str) -> None:
-    """Write what `merge` makes of the stored record, or of None, inside an open transaction."""
+def write_run(session: Session, merge: Any, run_id: str) -> RunFields:
+    """Write what `merge` makes of the stored record, or of None, inside an open transaction; returns it."""
     known = lock_run(session, run_id)
     fields = RunFields.of(merge(known))
     if known is None:
         if int(session.execute(INSERT_RUN_ONCE, tuple(fields.__dict__.values())).rowcount):
-            return
+            return fields
         # Somebody recorded the run between the two statements; the row is there for good now.
         known = lock_run(session, run_id)
         fields = RunFields.of(merge(known))
@@ -196,6 +196,7 @@ def write_run(session: Session, merge: Any, run_id: str) -> None:
                 run_id,
             ),
         )
+    return fields
 
 
 def lock_run(session: Session, run_id: str) -> RunRecord | None:

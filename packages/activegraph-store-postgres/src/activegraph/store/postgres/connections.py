@@ -21,7 +21,7 @@ from activegraph.store.postgres.address import Address, mask, refused_by_libpq, 
 from activegraph.store.postgres.driver import psycopg
 from activegraph.store.postgres.driver_errors import Place, masked_cause, not_found, translated, unavailable
 from activegraph.store.postgres.schema import KEEP_TO_INDEXES
-from activegraph.store.postgres.session import IDLE, IN_TRANSACTION, Session, is_gone
+from activegraph.store.postgres.session import IDLE, IN_TRANSACTION, Session
 from activegraph.store.url import parse_store_url, safe_url
 
 __all__ = ["Connections", "connections_to"]
@@ -136,7 +136,7 @@ class OwnConnection:
         """The connection; a lost one is replaced, with a warning."""
         session = self._session
         if session is not None:
-            if not session.broken and not is_gone(session.connection):
+            if not session.is_gone():
                 return session
             self._drop(session)
         if not self._was_open:
@@ -267,24 +267,24 @@ class Pool:
         """A living connection of the pool, in autocommit while it is ours."""
         for attempt in range(1, _POOL_TRIES + 1):
             connection = self._take(run_id)
-            if not is_gone(connection):
-                return self._in_autocommit(connection)
+            session = self._session_of(connection)
+            if session is not None and not session.is_gone():
+                return session
             if attempt == 1:
                 _warn_lost(run_id, attempt, None)
             _close_quietly(connection)
             self._pool.putconn(connection)
         raise unavailable(self.place, run_id, "lost", "the pool gave only dead connections", committed=False)
 
-    def _in_autocommit(self, connection: Any) -> Session:
+    def _session_of(self, connection: Any) -> Session | None:
+        """A session on the connection, in autocommit; None if it is dead."""
         try:
             session = Session(connection)
-            session.restore_autocommit = not connection.autocommit
-            if session.restore_autocommit:
+            if not connection.autocommit:
                 # A client-side switch: without it each operation would cost BEGIN and COMMIT.
-                connection.autocommit = True
-        except BaseException:
-            self._pool.putconn(connection)
-            raise
+                connection.autocommit = session.restore_autocommit = True
+        except psycopg().Error:
+            return None
         return session
 
     def _take(self, run_id: str | None) -> Any:
@@ -305,7 +305,7 @@ class Pool:
             if session.broken:
                 _close_quietly(connection)
             elif session.restore_autocommit and not connection.closed:
-                connection.autocommit = False
+                session.restore_autocommit = connection.autocommit = False
         except psycopg().Error:
             _close_quietly(connection)
         finally:

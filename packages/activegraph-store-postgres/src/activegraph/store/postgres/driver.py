@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from types import ModuleType
 
 from activegraph.errors import MissingOptionalDependency
@@ -9,6 +10,7 @@ from activegraph.errors import MissingOptionalDependency
 __all__ = ["psycopg"]
 
 
+@cache
 def psycopg() -> ModuleType:
     """The module `psycopg`.
 

@@ -102,15 +102,27 @@ class Handle:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A session for one operation, given back afterwards; marked if it was lost."""
-        session = self.block or self.connections.acquire(self.run_id)
+        session = self.take()
         try:
             yield session
         except psycopg().Error as error:
-            session.broken = session.broken or is_lost(error, session.connection)
+            self.mark(session, error)
             raise
         finally:
-            if session is not self.block:
-                self.connections.release(session)
+            self.give_back(session)
+
+    def take(self) -> Session:
+        """A session for one operation: that of the open block, or one from where connections come from."""
+        return self.block or self.connections.acquire(self.run_id)
+
+    def mark(self, session: Session, error: BaseException) -> None:
+        """Note on a session if an error means that it is lost."""
+        session.broken = session.broken or is_lost(error, session.connection)
+
+    def give_back(self, session: Session) -> None:
+        """The end of the operation that a session was taken for."""
+        if session is not self.block:
+            self.connections.release(session)
 
     def in_callers_transaction(self) -> bool:
         """Whether the connection's owner has a transaction open, which decides what becomes of our writes."""

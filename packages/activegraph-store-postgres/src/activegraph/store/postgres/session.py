@@ -14,7 +14,7 @@ from typing import Any
 
 from activegraph.store.postgres.driver import psycopg
 
-__all__ = ["IDLE", "IN_TRANSACTION", "Session", "is_gone"]
+__all__ = ["IDLE", "IN_TRANSACTION", "Session"]
 
 IDLE, IN_TRANSACTION = 0, 2
 """libpq's transaction status of a connection: between transactions, and in one that goes well."""
@@ -36,6 +36,7 @@ class Session:
         self.undecided = False
         """Whether a commit is on its way, so that a loss now leaves its outcome open."""
         self._cursor = _cursor(connection)
+        self._poll: Any = None
 
     def read(self, sql: str, params: Sequence[object] = ()) -> Any:
         """The cursor of a query; rows are plain tuples, whatever row factory the connection has."""
@@ -71,6 +72,26 @@ class Session:
             self.undecided = outermost and not undone
         self.undecided = False
 
+    def is_gone(self) -> bool:
+        """Whether this idle session is known to be dead; one look at its socket, nothing is sent.
+
+        A server that ends a session says so and closes the socket. Finding that out before a statement
+        is sent means that there is no outcome to be unsure about.
+        """
+        if self.broken or self.connection.closed:
+            return True
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self.connection.pgconn.socket, select.POLLIN)
+        for _ in range(3):
+            if not self._poll.poll(0):
+                return False
+            try:
+                self.connection.pgconn.consume_input()
+            except psycopg().Error:
+                return True
+        return bool(self.connection.closed)
+
     @property
     def status(self) -> int:
         """libpq's transaction status of the connection."""
@@ -83,24 +104,3 @@ def _cursor(connection: Any) -> Any:
         # Not `connection.cursor()`: a caller's cursor factory may bind parameters in another way.
         return driver.Cursor(connection, row_factory=driver.rows.tuple_row)
     return connection.cursor(row_factory=driver.rows.tuple_row)
-
-
-def is_gone(connection: Any) -> bool:
-    """Whether an idle connection is known to be dead; one look at its socket, nothing is sent.
-
-    A server that ends a session says so and closes the socket. Finding that out before a statement
-    is sent means that there is no outcome to be unsure about.
-    """
-    if connection.closed:
-        return True
-    pgconn = connection.pgconn
-    poll = select.poll()
-    poll.register(pgconn.socket, select.POLLIN)
-    for _ in range(3):
-        if not poll.poll(0):
-            return False
-        try:
-            pgconn.consume_input()
-        except psycopg().Error:
-            return True
-    return bool(connection.closed)

@@ -219,7 +219,7 @@ class PostgresEventStore:
         self._handle.check_writable("upsert_run")
         with self._handle.lock:
             self._handle.check_writable("upsert_run")
-            self._handle.write(
+            recorded = self._handle.write(
                 lambda s: catalog.upsert_run(
                     s,
                     self.run_id,
@@ -233,7 +233,7 @@ class PostgresEventStore:
                 ),
                 repeatable=True,
             )
-            self._appender.note_record()
+            self._appender.note_record(recorded)
 
     def close(self) -> None:
         """Close the connection if it is the store's own. Idempotent; never raises."""
