@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 import pytest
 from hypothesis import given
 
-from activegraph.conformance.cases import Lacking, case, check, of_scale, same
+from activegraph.conformance.cases import case, check, of_scale, same
 from activegraph.conformance.samples import HARD_VALUES, event, events, fields, generated, payloads, same_events
 from activegraph.conformance.suite import StoreSuite
 from activegraph.core.event import Event
 from activegraph.errors import ActiveGraphError, StoreNotFoundError
+from activegraph.operations.migrate import migrate
 from activegraph.store.base import RunRecord
 
 __all__ = ["PairConformance"]
@@ -31,7 +31,7 @@ class PairConformance:
     def missing(self, need: str) -> str | None:
         """What one of the two lacks for `need`, as a skip says it."""
         if need == "migrate":
-            return next((lacking for each in self._both() if (lacking := each.missing("url"))), None) or _no_migrate()
+            return self.source.missing("url") or self.destination.missing("import")
         if need == "damaged row":
             return self.source.missing(need)
         return next((lacking for each in self._both() if (lacking := each.missing(need)) is not None), None)
@@ -102,7 +102,11 @@ class PairConformance:
         same("the third report", _told(self._migrate([store.run_id])), [(store.run_id, "ok", 3, None)])
         same_events(list(self._copied(store.run_id).iter_events()), events(7))
 
-    @case("I3", "a run that conflicts fails, named with its event, and the others go through", needs=("migrate",))
+    @case(
+        "I3",
+        "a run that conflicts fails, named with its event, and the others go through",
+        needs=("migrate", "metadata"),
+    )
     def test_i3_a_conflicting_run_fails_alone(self) -> None:
         good, bad, longer = (self._recorded(self.source, self.source.new_run(), events(3)) for _ in range(3))
         other = [event("evt_1", payload={"n": 1}), event("evt_2", payload={"n": "other"})]
@@ -158,7 +162,6 @@ class PairConformance:
             [(store.run_id, "ok"), (unknown, "failed")],
         )
         check((report.runs[1].error or "").startswith("RunNotFoundError:"), "an unknown run has another error")
-        migrate = _migrate_function()
         with pytest.raises(ActiveGraphError):
             migrate(self.source.store_url(), self.source.store_url())
         if self.source.offers("empty place"):
@@ -214,9 +217,7 @@ class PairConformance:
     def _migrate(self, run_ids: list[str], **options: Any) -> Any:
         for run_id in run_ids:
             self.destination.known_run(run_id)
-        return _migrate_function()(
-            self.source.store_url(), self.destination.store_url(), only_run_ids=run_ids, **options
-        )
+        return migrate(self.source.store_url(), self.destination.store_url(), only_run_ids=run_ids, **options)
 
     def _recorded(self, suite: StoreSuite, run_id: str, batch: list[Event]) -> Any:
         """A run of these events that was made at the same time in whatever store."""
@@ -229,21 +230,6 @@ class PairConformance:
 
     def _copied(self, run_id: str) -> Any:
         return self.destination.open(run_id)
-
-
-def _migrate_function() -> Any:
-    try:
-        return import_module("activegraph.operations.migrate").migrate
-    except ImportError as error:
-        raise Lacking(f"migrate of this build ({error})") from error
-
-
-def _no_migrate() -> str | None:
-    try:
-        _migrate_function()
-    except Lacking as lacking:
-        return str(lacking)
-    return None
 
 
 def _told(report: Any) -> list[tuple[str, str, int, str | None]]:
