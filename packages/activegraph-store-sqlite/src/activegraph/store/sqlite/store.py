@@ -10,20 +10,17 @@ from contextlib import contextmanager
 from threading import RLock
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from activegraph.core.codec import check_header
 from activegraph.core.event import Event
-from activegraph.errors import LogInconsistencyError
 from activegraph.store.base import RawEvent, RunRecord
 from activegraph.store.refusals import (
     closed,
     forked_handle,
-    missing_position,
     read_only_handle,
     unknown_event,
 )
-from activegraph.store.serde import log_inconsistency, stored_event
 from activegraph.store.sqlite import catalog, reads
 from activegraph.store.sqlite.connection import (
     check_settings,
@@ -35,13 +32,13 @@ from activegraph.store.sqlite.connection import (
 from activegraph.store.sqlite.driver_errors import DriverError, as_ours, translated
 from activegraph.store.sqlite.location import locate
 from activegraph.store.sqlite.reading import ReadOnlyDatabase
+from activegraph.store.sqlite.run_reader import Row, RunReader
 from activegraph.store.sqlite.schema import ddl
 from activegraph.store.sqlite.writes import Writer
 
 __all__ = ["SQLiteEventStore"]
 
 _Result = TypeVar("_Result")
-_Row = tuple[Any, ...]
 _logger = logging.getLogger("activegraph.store")
 
 
@@ -136,84 +133,52 @@ class SQLiteEventStore:
         return self._slice(after, until)
 
     def _slice(self, after: str | None, until: str | None) -> Iterator[Event]:
+        reader = self._reader
         with self._lock:
-            self._check_open()
-            start, stop = self._read(lambda c: reads.boundaries(c, self.run_id, after, until))
+            start, stop = reader.boundaries(after, until)
             moves = self._writer.moves
         if start is None:
             raise unknown_event(str(after), self.run_id, "after", "sqlite")
         if stop is None:
             raise unknown_event(str(until), self.run_id, "until", "sqlite")
-        last: _Row | None = None
-        for last in self._rows(start, stop):
-            yield self._event(last)
-        if until is None and not self.read_only:
-            self._adopt(last, moves)
-
-    def _adopt(self, last: _Row | None, moves: int) -> None:
-        """Take what was read as the known head, unless this handle has written meanwhile."""
-        with self._lock:
-            if last is None or self._closed or moves != self._writer.moves:
-                return
-            self._writer.head = reads.Head(last[0], last[1], last[8])
+        last: Row | None = None
+        for last in reader.rows(start, stop):
+            yield reader.event(last)
+        if until is None and last is not None:
+            with self._lock:
+                # What was read to its end is known from now on, unless this handle has written meanwhile.
+                if moves == self._writer.moves:
+                    self._writer.head = reads.Head(last[0], last[1], last[8])
 
     def iter_range(self, start: int = 1, stop: int | None = None) -> Iterator[Event]:
         """Events by position, both ends inclusive."""
         if start < 1:
             raise ValueError(f"positions start at 1, not {start}")
         self._check_open()
-        return self._range(start, stop)
-
-    def _range(self, start: int, stop: int | None) -> Iterator[Event]:
-        head = self.head()
-        for row in self._rows(start, head if stop is None else min(stop, head)):
-            yield self._event(row)
+        return self._reader.events(start, stop)
 
     def tail(self, n: int) -> list[Event]:
         """The last `n` events, oldest first."""
         head = self.head()
-        return [self._event(row) for row in self._rows(max(1, head - n + 1), head)] if n > 0 else []
+        return list(self._reader.events(max(1, head - n + 1), head)) if n > 0 else []
 
     def iter_types(self, *types: str) -> Iterator[Event]:
         """Events of these types in order, by index where the type has one."""
         self._check_open()
-        return self._of_types(tuple(dict.fromkeys(types)))
-
-    def _of_types(self, types: tuple[str, ...]) -> Iterator[Event]:
-        start, stop = 1, self.head()
-        while start <= stop:
-            with self._lock:
-                self._check_open()
-                first = start
-                page = self._read(lambda c: reads.page_of_types(c, self.run_id, types, first, stop))  # noqa: B023
-            for row in page:
-                yield self._event(row)
-            if len(page) < reads.PAGE:
-                return
-            start = page[-1][0] + 1
+        return self._reader.of_types(tuple(dict.fromkeys(types)))
 
     def iter_raw(self, start: int = 1) -> Iterator[RawEvent]:
         """Rows from a position on, undecoded, as of the first `next()`."""
         self._check_open()
-        return self._raw(start)
-
-    def _raw(self, start: int) -> Iterator[RawEvent]:
-        for page in self._pages(start, self.head()):
-            for row in page:
-                yield RawEvent(*row)
+        return self._reader.raw(start)
 
     def get_event(self, event_id: str) -> Event | None:
         """The event of this id, by index."""
-        with self._lock:
-            self._check_open()
-            row = self._read(lambda c: reads.row_by_id(c, self.run_id, event_id))
-        return None if row is None else self._event(row)
+        return self._reader.by_id(event_id)
 
     def count(self) -> int:
         """Number of events, from the key."""
-        with self._lock:
-            self._check_open()
-            return self._read(lambda c: reads.head(c, self.run_id)).position
+        return self._reader.head()
 
     head = count
 
@@ -253,9 +218,7 @@ class SQLiteEventStore:
 
     def get_run(self) -> RunRecord | None:
         """This run's record."""
-        with self._lock:
-            self._check_open()
-            return self._read(lambda c: catalog.select_run(c, self.run_id))
+        return self._look(lambda c: catalog.select_run(c, self.run_id))
 
     def upsert_run(
         self,
@@ -363,44 +326,19 @@ class SQLiteEventStore:
                 sync_directory(self._location)
                 self._names_are_durable = True
 
-    def _read(self, operation: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        if self._database is not None:
-            return self._database.read(operation)
-        assert self._connection is not None  # noqa: S101 - an open handle has one or the other
-        with translated(self._location, self.run_id):
-            return operation(self._connection)
+    @property
+    def _reader(self) -> RunReader:
+        # Made when asked for: kept, it would make a cycle, and a dropped handle would linger.
+        return RunReader(self.run_id, self._look)
 
-    def _pages(self, start: int, stop: int) -> Iterator[list[_Row]]:
-        while start <= stop:
-            with self._lock:
-                self._check_open()
-                first = start
-                page = self._read(lambda c: reads.page(c, self.run_id, first, stop))  # noqa: B023 - called at once
-            if not page:
-                return
-            yield page
-            start = page[-1][0] + 1
-
-    def _rows(self, start: int, stop: int) -> Iterator[_Row]:
-        """Rows at dense positions; whatever else is there is no run's log."""
-        expected = start
-        for page in self._pages(start, stop):
-            for row in page:
-                if row[0] != expected:
-                    raise self._hole(expected, row[0])
-                expected += 1
-                yield row
-        if expected <= stop:
-            raise self._hole(expected, None)
-
-    def _hole(self, expected: int, found: int | None) -> LogInconsistencyError:
-        error = missing_position(self.run_id, expected, found)
-        log_inconsistency(error, self.run_id)
-        return error
-
-    def _event(self, row: _Row) -> Event:
-        _, id, type, actor, payload, frame_id, caused_by, timestamp, _ = row
-        return stored_event(id, type, payload, actor, frame_id, caused_by, timestamp, run_id=self.run_id)
+    def _look(self, operation: Callable[[sqlite3.Connection], _Result], /) -> _Result:
+        with self._lock:
+            self._check_open()
+            if self._database is not None:
+                return self._database.read(operation)
+            assert self._connection is not None  # noqa: S101 - an open handle has one or the other
+            with translated(self._location, self.run_id):
+                return operation(self._connection)
 
     def _ours(self, error: BaseException) -> BaseException:
         return as_ours(error, self._location, self.run_id, writing=True)
