@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from activegraph.core.event import canonical_payload
 from activegraph.core.log import RunLog
@@ -17,8 +18,18 @@ if TYPE_CHECKING:
 __all__ = ["append_backlog", "attach_store"]
 
 
-def attach_store(log: RunLog, recorder: Recorder, store: EventStore) -> None:
-    """Attach `store` to a log, writing what the log holds into an empty one."""
+def attach_store(
+    log: RunLog, recorder: Recorder, store: EventStore, record: Callable[[EventStore], None] | None = None
+) -> None:
+    """Attach `store` to a log, writing what the log holds into an empty one.
+
+    Args:
+        record: Writes what else belongs to the run, in the transaction of the backlog where the
+            store knows transactions. Default: what the graph's runtime, if it has one, has to say.
+
+    Raises:
+        IncompatibleRuntimeState: Another store is attached, or `store` holds other events.
+    """
     if log.store is store:
         return
     if log.store is not None:
@@ -39,11 +50,20 @@ def attach_store(log: RunLog, recorder: Recorder, store: EventStore) -> None:
             how_to_fix=f"Load the stored run with `Runtime.load(url, run_id={store.run_id!r})`, or attach an empty store of this run.",
             context={"run_id": recorder.run_id, "store_run_id": store.run_id},
         )
-    if not stored:
-        backlog = list(log.read())
+    backlog = [] if stored else list(log.read())
+    if record is None and recorder.observer is not None:
+        record = recorder.observer.attaching
+    with _transaction_of(store):
+        if record is not None:
+            record(store)
         if backlog:
             append_backlog(store, backlog)
     log.attach(store)
+
+
+def _transaction_of(store: EventStore) -> AbstractContextManager[Any]:
+    begin: Callable[[], AbstractContextManager[Any]] | None = getattr(store, "transaction", None)
+    return nullcontext() if begin is None else begin()
 
 
 def _holds(store: EventStore, log: RunLog) -> bool:

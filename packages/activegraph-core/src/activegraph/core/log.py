@@ -1,7 +1,7 @@
 """The writer's end of one run's log: commits batches, knows the head, keeps a window of recent events.
 
 With a store the log lives there and only the window is in memory; without one the events are kept
-here as structs. A failed commit closes the log for good, because memory is then ahead of the truth.
+here as structs. A failed commit stops the log for good, because memory is then ahead of the truth.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from threading import Lock
 from typing import Any, Protocol, cast
@@ -74,7 +75,7 @@ class RunLog:
         """Events that are committed."""
         self.window: deque[Event] = deque(maxlen=WINDOW)
         self.failure: BaseException | None = None
-        """What stopped this log; None while it takes commits."""
+        """What stopped this log first; None while it takes commits."""
         self.lock = Lock()
         """Held while head and window move, so that a reader on another thread sees one instant."""
         self.on_advance: Callable[[], None] | None = None
@@ -82,6 +83,7 @@ class RunLog:
         self._kept: list[_Kept] = []
         self._ids: set[str] | None = None
         self._append_many: Any = None
+        self._reopen: Callable[[], LogStore] | None = None
 
     def attach(self, store: LogStore) -> None:
         """Write through to `store` from now on; the caller has seen to it that both agree."""
@@ -102,7 +104,7 @@ class RunLog:
         self.window.extend(recent)
 
     def commit(self, events: Sequence[Event], *, sync: bool | None = None) -> None:
-        """Append `events` behind the head, all or none.
+        """Write `events` behind the head, all or none, and move the head past them.
 
         Args:
             sync: True waits for stable storage, also for all that came before; None leaves it to
@@ -110,27 +112,50 @@ class RunLog:
 
         Raises:
             DuplicateEventError, NonSerializableEventError: Nothing was stored, the log goes on.
-            Exception: Whatever else the store raises; the log is closed then.
+            BaseException: Whatever else the store raises, or has raised before; the log is stopped.
         """
+        self.write(events, sync=sync)
+        self.advance(events)
+
+    def write(self, events: Sequence[Event], *, sync: bool | None = None) -> None:
+        """The first half of a commit: `events` are stored, and nobody sees it yet."""
+        if self.failure is not None:
+            raise self.failure
         if self.store is None:
-            self._kept.extend(
-                _Kept(e.id, e.type, canonical_payload(e), e.actor, e.frame_id, e.caused_by, e.timestamp) for e in events
-            )
-            if self._ids is not None:
-                self._ids.update(event.id for event in events)
-        else:
-            try:
-                self._write(events, sync)
-            except (DuplicateEventError, NonSerializableEventError):
-                raise
-            except BaseException as error:
-                self.failure = error
-                raise
+            self._keep(events)
+            return
+        try:
+            self._write(events, sync)
+        except (DuplicateEventError, NonSerializableEventError):
+            raise
+        except BaseException as error:
+            self.failure = error
+            raise
+
+    def advance(self, events: Sequence[Event]) -> None:
+        """The second half: head and window move, and what others may see of the run with them."""
         with self.lock:
             self.head += len(events)
             self.window.extend(events)
             if self.on_advance is not None:
                 self.on_advance()
+
+    def _keep(self, events: Sequence[Event]) -> None:
+        keep = self._kept.append
+        for event in events:
+            keep(
+                _Kept(
+                    event.id,
+                    event.type,
+                    canonical_payload(event),
+                    event.actor,
+                    event.frame_id,
+                    event.caused_by,
+                    event.timestamp,
+                )
+            )
+        if self._ids is not None:
+            self._ids.update(event.id for event in events)
 
     def _write(self, events: Sequence[Event], sync: bool | None) -> None:
         if self._append_many is None:
@@ -152,6 +177,26 @@ class RunLog:
         if self.store is not None and self._append_many is not None:
             self.commit((), sync=True)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the store under this log is closed, so that it can only be read."""
+        return self._reopen is not None
+
+    def close(self, reopen: Callable[[], LogStore]) -> None:
+        """The store has been closed; `reopen` gives one for reading, which is closed after each read."""
+        self._reopen = reopen
+
+    @contextmanager
+    def _readable(self) -> Iterator[Any]:
+        if self._reopen is None:
+            yield self.store
+            return
+        store: Any = self._reopen()
+        try:
+            yield store
+        finally:
+            store.close()
+
     def contains(self, event_id: str) -> bool:
         """Whether a committed event has this id; one indexed look-up, or a set that is made once."""
         if self.store is not None:
@@ -166,15 +211,14 @@ class RunLog:
             if event.id == event_id:
                 return event
         if self.store is not None:
-            return self.store.get_event(event_id)
+            with self._readable() as store:
+                found: Event | None = store.get_event(event_id)
+            return found
         return next((kept.event() for kept in self._kept if kept.id == event_id), None)
 
-    def tail(self, count: int) -> list[Event]:
-        """The last `count` committed events, oldest first."""
-        held = len(self.window)
-        if count <= held:
-            return list(islice(self.window, held - count, None))
-        return list(self.read(max(1, self.head - count + 1)))
+    def position(self, position: int) -> Event | None:
+        """The committed event at a position."""
+        return next(self.read(position, position), None) if position >= 1 else None
 
     def read(self, start: int = 1, stop: int | None = None) -> Iterator[Event]:
         """Committed events at positions `start` to `stop`, both inclusive."""
@@ -182,13 +226,35 @@ class RunLog:
         first_held = self.head - len(self.window) + 1
         if start >= first_held:
             yield from list(islice(self.window, start - first_held, max(0, last - first_held + 1)))
-        elif self.store is None:
-            for kept in self._kept[start - 1 : last]:
-                yield kept.event()
-        elif (iter_range := getattr(self.store, "iter_range", None)) is not None:
-            yield from iter_range(start, last)
         else:
-            yield from islice(self.store.iter_events(), start - 1, last)
+            yield from self._stored(start, last)
+
+    def recent(self, count: int, window: Sequence[Event], head: int) -> Sequence[Event]:
+        """The newest `count` events of the instant at which `window` and `head` were copied; for any thread."""
+        held = len(window)
+        if count <= held or head == held:
+            return window[max(0, held - count) :]
+        return [*self._stored(max(1, head - count + 1), head - held), *window]
+
+    def of_type(self, type: str) -> Iterator[Event]:
+        """Committed events of one type in order, by the store's index where it has one."""
+        if self.failure is not None or not hasattr(self.store, "iter_types"):
+            yield from (event for event in self.read() if event.type == type)
+            return
+        with self._readable() as store:
+            yield from store.iter_types(type)
+
+    def _stored(self, start: int, stop: int) -> Iterator[Event]:
+        """Events before the window, from the store or from what is kept here."""
+        if self.store is None:
+            for kept in self._kept[start - 1 : stop]:
+                yield kept.event()
+            return
+        with self._readable() as store:
+            if (iter_range := getattr(store, "iter_range", None)) is not None:
+                yield from iter_range(start, stop)
+            else:
+                yield from islice(store.iter_events(), start - 1, stop)
 
 
 class EventSequence(Sequence[Event]):

@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from threading import get_ident
+from threading import Lock, get_ident
 from typing import Protocol
 
-from activegraph.core.event import Event, raw_payload
-from activegraph.core.log import RunLog
+from activegraph.core.event import Event, canonical_payload, raw_payload
+from activegraph.core.log import LogStore, RunLog
 from activegraph.core.projection import GRAPH_TYPES, MalformedGraphEvent, Projection
 from activegraph.errors import (
     DuplicateEventError,
@@ -41,11 +41,14 @@ class RunObserver(Protocol):
     def recorded(self, event: Event) -> None:
         """A live event is in the projection: queue it if it is to be dispatched."""
 
-    def committed(self, events: Sequence[Event]) -> None:
-        """These events are in the log."""
+    def committed(self) -> None:
+        """What was recorded is in the log now."""
 
     def commit_failed(self, error: BaseException) -> None:
-        """The log is closed: memory is ahead of it."""
+        """The log is stopped: memory is ahead of it."""
+
+    def attaching(self, store: LogStore) -> None:
+        """The log is written to `store` from now on: write down what else belongs there."""
 
 
 class Recorder:
@@ -73,15 +76,21 @@ class Recorder:
         self._indexed = 0
         """How many events of the step the set of their ids covers; it is filled when somebody asks."""
         self._notifying = False
+        self._stack_lock = Lock()
 
     def record(self, event: Event) -> None:
         """Take in an event of the open step: visible inside the process at once."""
-        self.projection.apply(event.type, raw_payload(event))
-        self.step.append(event)
-        if self.observer is not None:
-            self.observer.recorded(event)
-        if _logger.isEnabledFor(logging.INFO):
-            log_emitted(event, self.run_id)
+        try:
+            self.projection.apply(event.type, raw_payload(event))
+            self.step.append(event)
+            if _logger.isEnabledFor(logging.INFO):
+                log_emitted(event, self.run_id, in_body=self.in_body)
+            if self.observer is not None:
+                self.observer.recorded(event)
+        except BaseException as error:
+            # Known to project, so this is an interrupt or the end of the stack: nobody knows how far it came.
+            self.stop(error)
+            raise
 
     def record_from_host(self, event: Event) -> None:
         """Take in a change from outside, of which is known that it projects: durable and visible when this returns.
@@ -91,49 +100,77 @@ class Recorder:
         if self.transactions:
             self.record(event)
             return
-        self.log_commit([event], self.host_sync)
-        self.projection.apply(event.type, raw_payload(event))
+        self._write((event,), self.host_sync, is_applied=False)
+        try:
+            self.projection.apply(event.type, raw_payload(event))
+            if _logger.isEnabledFor(logging.INFO):
+                log_emitted(event, self.run_id)
+            if self.observer is not None:
+                self.observer.recorded(event)
+            self.log.advance((event,))
+        except BaseException as error:
+            self.stop(error)
+            raise
         if self.observer is not None:
-            self.observer.recorded(event)
-            self.observer.committed((event,))
-        if _logger.isEnabledFor(logging.INFO):
-            log_emitted(event, self.run_id)
+            self.observer.committed()
         self._tell_listeners((event,))
 
     def commit_step(self, sync: bool | None) -> None:
         """Commit the open step as a whole and tell those who listen."""
-        events, self.step = self.step, []
+        events = self.step
         if not events and not sync:
             return
+        self._write(events, sync, is_applied=True)
         try:
-            self.log.commit(events, sync=sync)
+            self.log.advance(events)
+            self.step = []
         except BaseException as error:
-            # The step is in the projection already, so even a refusal leaves memory ahead of the log.
-            self.log.failure = self.log.failure or error
-            self._tell_failure(error)
+            self.stop(error)
             raise
         if self.observer is not None:
-            self.observer.committed(events)
+            self.observer.committed()
         self._tell_listeners(events)
 
-    def log_commit(self, events: Sequence[Event], sync: bool | None) -> None:
-        """Commit; where that fails for good, nobody goes on as if nothing had happened."""
+    def stop(self, error: BaseException) -> None:
+        """Refuse all further work because of `error`: memory and log may differ. The open step is given up."""
+        self.step = []
+        if self.log.failure is None:
+            self.log.failure = error
+
+    def _write(self, events: Sequence[Event], sync: bool | None, *, is_applied: bool) -> None:
+        was_stopped = self.log.failure is not None
         try:
-            self.log.commit(events, sync=sync)
+            self.log.write(events, sync=sync)
         except BaseException as error:
-            self._tell_failure(error)
+            if is_applied:
+                # Memory is ahead of the log then, even where the store only refused.
+                self.stop(error)
+            if not was_stopped and self.log.failure is not None and self.observer is not None:
+                self.observer.commit_failed(error)
             raise
 
-    def _tell_failure(self, error: BaseException) -> None:
-        if self.log.failure is not None and self.observer is not None:
-            self.observer.commit_failed(error)
+    def take_stack(self, operation: str) -> None:
+        """Make this thread the one that runs: nobody else writes until `leave_stack`.
+
+        Raises:
+            IncompatibleRuntimeState: A `run_*` is on a stack already, or a transaction is open.
+        """
+        with self._stack_lock:
+            if self.runner is not None or self.transactions:
+                raise working_error(self.run_id, operation)
+            self.runner = get_ident()
+
+    def leave_stack(self) -> None:
+        """The `run_*` of this thread has ended."""
+        self.runner = None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Collect host changes into one step; what was emitted is committed even if the block raises."""
-        if self.transactions == 0:
-            self.check_writable("transaction")
-        self.transactions += 1
+        with self._stack_lock:
+            if self.transactions == 0:
+                self.check_writable("transaction")
+            self.transactions += 1
         try:
             yield
         finally:
@@ -149,7 +186,7 @@ class Recorder:
         """
         self._check_writer(operation)
         if self.log.failure is not None:
-            raise stopped_error(self.run_id, self.log.failure)
+            raise stopped_error(self.run_id, self.log.failure) from self.log.failure
         if self.observer is not None and not self.transactions:
             self.observer.before_host_change()
 
@@ -301,7 +338,34 @@ def stopped_error(run_id: str, cause: BaseException) -> IncompatibleRuntimeState
     )
 
 
-def log_emitted(event: Event, run_id: str) -> None:
+def working_error(run_id: str, operation: str) -> IncompatibleRuntimeState:
+    """The error of a call that would be a second loop inside or beside the first."""
+    return IncompatibleRuntimeState(
+        f"`{operation}` was called while run {run_id!r} is working",
+        what_failed=f"`{operation}` from a behavior, a listener, another thread or an open `graph.transaction()`.",
+        why="Events are dispatched one after the other by one loop; a second one inside it would change their order.",
+        how_to_fix="Emit an event and let the running loop dispatch it, or call again when the first call has returned.",
+        context={"run_id": run_id, "operation": operation},
+    )
+
+
+def log_emitted(event: Event, run_id: str, *, in_body: bool = False) -> None:
     """The INFO line of an emitted event, and its payload at DEBUG."""
     extra = {"run_id": run_id, "event_id": event.id}
+    if in_body and event.actor is not None and event.actor != "runtime":
+        extra["behavior"] = event.actor
     _logger.info("event emitted: %s", event.type, extra=extra)
+    if _logger.isEnabledFor(logging.DEBUG):
+        shown = rendered_payload(canonical_payload(event))
+        _logger.debug("event payload: %s payload=%s", event.type, shown, extra=extra)
+
+
+_LONGEST_SHOWN = 64 * 1024
+"""Bytes of a payload that a log line shows."""
+
+
+def rendered_payload(payload: bytes) -> str:
+    """Canonical payload bytes as the end of a log line."""
+    if len(payload) <= _LONGEST_SHOWN:
+        return payload.decode("utf-8")
+    return f"{payload[:_LONGEST_SHOWN].decode('utf-8', 'ignore')} \u2026({len(payload)} bytes)"

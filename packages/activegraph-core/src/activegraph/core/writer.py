@@ -94,6 +94,20 @@ class GraphWriter:
         object_id: str | None = None,
     ) -> ObjectState:
         """Emit `object.created`; the id is the next one unless it was drawn before."""
+        type, encoded_type, encoded, references = self._encode_object(stamp, type, data, evidence)
+        id = self.ids.object(type) if object_id is None else object_id
+        now = self.clock.now()
+        payload = object_created(encode_plain(id), encoded_type, encoded, self._provenance(stamp, now, references))
+        take(self.event("object.created", payload, stamp, now))
+        return self.projection.objects[id]
+
+    def check_object(self, stamp: Stamp, type: str, data: dict[str, Any]) -> None:
+        """Raise what `add_object` would raise, with nothing emitted and no id drawn."""
+        self._encode_object(stamp, type, data, None)
+
+    def _encode_object(
+        self, stamp: Stamp, type: str, data: dict[str, Any], evidence: Sequence[str] | None
+    ) -> tuple[str, bytes, bytes, bytes]:
         type = require_text("type", type)
         encoded_type = encode_plain(type, "object.type", 2)
         encoded = self._encode_fields("data", data, "object.data", stamp)
@@ -102,11 +116,7 @@ class GraphWriter:
             about = self._provenance(stamp, _SOME_TIME, references)
             draft = object_created(encode_plain(copy(self.ids).object(type)), encoded_type, encoded, about)
             _require_fits(draft, data, "object.data")
-        id = self.ids.object(type) if object_id is None else object_id
-        now = self.clock.now()
-        payload = object_created(encode_plain(id), encoded_type, encoded, self._provenance(stamp, now, references))
-        take(self.event("object.created", payload, stamp, now))
-        return self.projection.objects[id]
+        return type, encoded_type, encoded, references
 
     def add_relation(
         self, take: Take, stamp: Stamp, source: str, target: str, type: str, data: dict[str, Any] | None

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from activegraph.runtime.engine import Engine
     from activegraph.runtime.invocation import Invocation
 
-__all__ = ["Approvals", "PendingApproval", "approve", "deny", "propose_object"]
+__all__ = ["APPROVAL_TYPES", "Approvals", "PendingApproval", "approve", "deny", "propose_object"]
+
+APPROVAL_TYPES = frozenset({"approval.proposed", "approval.granted", "approval.denied"})
 
 
 @dataclass(frozen=True)
@@ -85,20 +87,23 @@ class Approvals:
         """Take an event as stored into account (`payload` is its canonical bytes)."""
         if self._granted is not None:
             self._settle(stored)
-        if stored.type.startswith("approval."):
+        if stored.type in APPROVAL_TYPES:
             self.take(stored, stored.payload)
 
     def take(self, event: _Logged, payload: bytes) -> None:
-        """Take an `approval.*` event, or the object that follows a grant, into account."""
+        """Take an `approval.*` event into account, whoever emitted it."""
+        fields = decode_canonical(payload)
+        id = fields.get("approval_id")
+        if not isinstance(id, str):
+            return
         if event.type == "approval.proposed":
-            fields = decode_canonical(payload)
-            id, data = fields.get("approval_id"), fields.get("data")
-            if isinstance(id, str) and isinstance(data, dict):
+            object_type, data = fields.get("object_type"), fields.get("data")
+            if isinstance(object_type, str) and object_type and isinstance(data, dict):
                 self._proposals[id] = _Proposal(
                     PendingApproval(
                         id,
                         fields.get("kind", "object"),
-                        fields.get("object_type", ""),
+                        object_type,
                         freeze(data),
                         fields.get("reason") or "",
                         fields.get("pack"),
@@ -106,9 +111,9 @@ class Approvals:
                     event.id,
                 )
         elif event.type == "approval.granted":
-            self._granted = (event.id, decode_canonical(payload).get("approval_id"))
-        elif event.type == "approval.denied":
-            self._proposals.pop(decode_canonical(payload).get("approval_id"), None)
+            self._granted = (event.id, id)
+        else:
+            self._proposals.pop(id, None)
 
     def _settle(self, event: _Logged) -> None:
         granted, self._granted = self._granted, None
@@ -116,7 +121,7 @@ class Approvals:
             self._proposals.pop(granted[1], None)
 
     def settle(self, approval_id: str) -> None:
-        """A decision on this approval has been recorded."""
+        """The object of a granted approval has been made."""
         self._proposals.pop(approval_id, None)
         self._granted = None
 
@@ -135,10 +140,9 @@ def propose_object(step: Invocation, object_type: str, data: dict[str, Any], rea
         "behavior": step.name,
     }
     encode_payload_bytes(payload)  # refused data must draw no id
+    step.writer.check_object(step.stamp, object_type, data)
     payload["approval_id"] = approval_id = step.writer.ids.approval()
-    event = step.writer.event("approval.proposed", encode_payload_bytes(payload), step.stamp)
-    step.take(event)
-    step.engine.approvals.take(event, encode_payload_bytes(payload))
+    step.take(step.writer.event("approval.proposed", encode_payload_bytes(payload), step.stamp))
     return approval_id
 
 
@@ -151,6 +155,7 @@ def approve(engine: Engine, approval_id: str, approved_by: str | None) -> str:
     approval, proposed = engine.approvals.find(approval_id)
     who = check_header("actor", approved_by) or "user"
     writer, recorder = engine.writer, engine.recorder
+    writer.check_object(Stamp(who, proposed, engine.frame_id), approval.object_type, approval.data)
     object_id = writer.ids.object(approval.object_type)
     with recorder.transaction():
         granted = writer.event(
@@ -189,4 +194,3 @@ def deny(engine: Engine, approval_id: str, denied_by: str | None, reason: str) -
     with engine.recorder.transaction():
         stamp = Stamp("runtime", proposed, engine.frame_id)
         engine.recorder.record(engine.writer.event("approval.denied", encoded, stamp))
-        engine.approvals.settle(approval_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -40,6 +40,8 @@ class Budget:
     """
 
     def __init__(self, limits: Mapping[str, Any] | None = None, *, carry_over: bool = False) -> None:
+        if limits is not None and not isinstance(limits, Mapping):
+            raise _refusal(f"limits are a dict, not {type(limits).__name__}", 'budget={"max_events": 100}')
         given = dict(limits or {})
         for key in given:
             if key not in DIMENSIONS:
@@ -56,6 +58,8 @@ class Budget:
         self.cost_used = Decimal(0)
         self._limited = [key for key in DIMENSIONS if self.limits[key] != math.inf and key != _COST]
         self._exhausted_by: str | None = None
+        self.on_near_limit: Callable[[str, float, float], None] | None = None
+        """Called with dimension, use and limit whenever a check finds at least 80 % used."""
         self._started_at: float | None = None
         self._clock: Any = Clock()
 
@@ -82,7 +86,10 @@ class Budget:
 
     def consume(self, key: str, amount: float = 1.0) -> None:
         """Add use to one dimension."""
-        self.used[key] += amount
+        if key == _COST:
+            self.add_cost(amount)
+        else:
+            self.used[key] += amount
 
     def reach(self, key: str, level: float) -> None:
         """Raise a dimension that is no sum (`max_depth`) to `level`."""
@@ -98,12 +105,20 @@ class Budget:
         for key in self._limited:
             if key == leave_out:
                 continue
-            used = self.elapsed_seconds() if key == _SECONDS else self.used[key]
-            if used >= self.limits[key]:
-                return key
-        if self.cost_limit is not None and self.cost_used >= self.cost_limit:
-            return _COST
+            used, limit = self.elapsed_seconds() if key == _SECONDS else self.used[key], self.limits[key]
+            if used * 5 >= limit * 4:
+                self._say_near_limit(key, used, limit)
+                if used >= limit:
+                    return key
+        if self.cost_limit is not None and self.cost_used * 5 >= self.cost_limit * 4:
+            self._say_near_limit(_COST, self.used[_COST], self.limits[_COST])
+            if self.cost_used >= self.cost_limit:
+                return _COST
         return None
+
+    def _say_near_limit(self, key: str, used: float, limit: float) -> None:
+        if limit > 0 and self.on_near_limit is not None:
+            self.on_near_limit(key, used, limit)
 
     def exhausted_by(self) -> str | None:
         """The dimension that the last `remaining()` found exhausted."""

@@ -6,9 +6,12 @@ what `status()` shows after each commit. It decides nothing; `loop` does.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Literal
+from copy import copy
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -16,18 +19,25 @@ from activegraph.behaviors.base import AnyBehavior
 from activegraph.behaviors.registry import get_registry
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.graph import Graph
-from activegraph.errors import DOCS_BASE_URL, IncompatibleRuntimeState, InvalidRuntimeConfiguration
-from activegraph.runtime.approvals import Approvals
+from activegraph.core.log import LogStore
+from activegraph.errors import IncompatibleRuntimeState
+from activegraph.runtime.approvals import APPROVAL_TYPES, Approvals
+from activegraph.runtime.arguments import Durability
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.matching import Matching
 from activegraph.runtime.owed import Owed
+from activegraph.runtime.progress import replace_turn
 from activegraph.runtime.queue import SUBSCRIBABLE, DelayedEntries, WorkItem, is_internal
+from activegraph.runtime.recording import goal_of, record_run
 from activegraph.runtime.scanner import CutOff, about_behavior
 from activegraph.runtime.subscriptions import Subscriptions
 
-__all__ = ["Durability", "Engine", "Published", "checked_durability", "closed_error"]
+if TYPE_CHECKING:
+    from activegraph.store.base import EventStore
 
-Durability = Literal["effect", "every-step", "os"]
+__all__ = ["Engine", "Published", "closed_error"]
+
+_logger = logging.getLogger("activegraph.runtime")
 
 _HOST_SYNC: dict[str, bool] = {"effect": True, "every-step": True, "os": False}
 _STEP_SYNC: dict[str, bool | None] = {"effect": None, "every-step": True, "os": False}
@@ -39,7 +49,7 @@ class Published(Struct, frozen=True, gc=False):
     head: int = 0
     queue_depth: int = 0
     used: tuple[float, ...] = ()
-    cost_used: str = "0"
+    cost_used: Decimal = Decimal(0)
     last_stop: tuple[str, str | None] | None = None
     """Type of the log's last `runtime.*` event, and what was exhausted."""
 
@@ -47,13 +57,11 @@ class Published(Struct, frozen=True, gc=False):
 class Engine:
     """Queue, behaviors, budget and published state of one run."""
 
-    docs_base_url = DOCS_BASE_URL
-
     def __init__(
         self,
         graph: Graph,
         *,
-        behaviors: Sequence[AnyBehavior] | None,
+        behaviors: tuple[AnyBehavior, ...] | None,
         frame: Any,
         policy: Any,
         budget: Budget,
@@ -66,15 +74,20 @@ class Engine:
         self.log = graph._log
         self.recorder = graph._recorder
         self.writer = graph._writer
-        self.explicit = None if behaviors is None else tuple(behaviors)
+        self.explicit = behaviors
         self.frame = frame
         self.frame_id: str | None = getattr(frame, "id", None)
+        if frame is not None and self.frame_id is None:
+            # Drawn when the graph is attached to: until then the construction may fail.
+            self.frame_id = copy(graph.ids).frame()
         self.policy = policy
         self.budget = budget
         self.seed = seed
         self.durability = durability
         self.url: str | None = None
-        """Where the store was opened, if this runtime opened it."""
+        """Where the store was opened, if a runtime of this graph opened it."""
+        self.owned: EventStore | None = None
+        """The store, if a runtime of this graph opened it and has to close it."""
         self.queue: deque[WorkItem] = deque()
         self.tick = 0
         self.delayed = DelayedEntries()
@@ -84,8 +97,13 @@ class Engine:
         """The event that the running invocation reacts to."""
         self.trigger_depth: int | None = None
         self.subscriptions: Subscriptions | None = None
+        """The behaviors of the last `run_*` of this runtime."""
+        self._indexed: Subscriptions | None = None
+        """The behaviors that the queue's first item was last dispatched by, maybe by an earlier runtime."""
         self.owed: Owed | None = None
         """What a load found still to do; None once the queue has been built from it."""
+        self.depths: dict[str, int] = {}
+        """Causal depths that were looked up in the log."""
         self.owed_depth = 0
         self.cut: CutOff | None = None
         """The invocation that a crash cut off, until it has been finished."""
@@ -97,9 +115,17 @@ class Engine:
         self.goal: str | None = None
         self.goal_recorded = False
         previous = self.recorder.observer
-        self.setup_count: int = previous.setup_count if isinstance(previous, Engine) else self.log.head
+        self.setup_count = self.log.head + len(self.recorder.step)
         """Events that the graph held before its first runtime."""
+        if isinstance(previous, Engine):
+            self.setup_count, self.goal, self.goal_recorded = (
+                previous.setup_count,
+                previous.goal,
+                previous.goal_recorded,
+            )
         self.matching = Matching(self.projection)
+        self._near_limits: set[str] = set()
+        """Dimensions of which was said already that little is left."""
         self.running = False
         self.closed = False
         self.published = Published()
@@ -121,23 +147,45 @@ class Engine:
             previous.closed = True
             self._take_over(previous)
         self.recorder.observer = self
-        self.recorder.host_sync = self.host_sync if self.log.store is not None else None
+        self.recorder.host_sync = self.host_sync
+        if self.frame is not None and getattr(self.frame, "id", None) is None:
+            self.frame.id = self.graph.ids.frame()
         self.log.on_advance = self.publish
-        self.budget.use_clock(self.graph.clock)
-        self.publish()
+        self.use_budget(self.budget)
+        with self.log.lock:
+            self.publish()
 
     def _take_over(self, previous: Engine) -> None:
         self.queue, self.delayed, self.approvals = previous.queue, previous.delayed, previous.approvals
-        self.owed, self.owed_depth, self.cut = previous.owed, previous.owed_depth, previous.cut
+        self.owed, self.cut = previous.owed, previous.cut
         self.tick, self.last_taken, self.last_stop = previous.tick, previous.last_taken, previous.last_stop
-        self.goal, self.goal_recorded = previous.goal, previous.goal_recorded
+        self.worked = previous.worked
         self.matching = previous.matching
+        self._indexed = previous._indexed
+        if previous.owned is not None:
+            self.url, self.owned, previous.owned = previous.url, previous.owned, None
+        if self.owed is not None:
+            self.owed_depth = self.owed.depth(Subscriptions(tuple(self.behaviors_now())))
 
     def detach(self) -> None:
         """Refuse to run from now on. What happens to the graph is still queued, for a later runtime of it."""
         self.closed = True
         if self.recorder.observer is self:
             self.recorder.host_sync = None
+
+    def use_budget(self, budget: Budget) -> None:
+        """Measure by this budget from now on."""
+        budget.use_clock(self.graph.clock)
+        budget.on_near_limit = self._say_near_limit
+        self.budget = budget
+
+    def _say_near_limit(self, key: str, used: float, limit: float) -> None:
+        if key not in self._near_limits:
+            self._near_limits.add(key)
+            percent = int(used * 100 / limit)
+            _logger.warning(
+                "budget at %d%%: %s %.12g of %.12g", percent, key, used, limit, extra={"run_id": self.run_id}
+            )
 
     def check_callable(self, operation: str) -> None:
         """Refuse a call of the host's from inside a behavior, another thread or a transaction."""
@@ -162,9 +210,11 @@ class Engine:
     def refresh_subscriptions(self) -> Subscriptions:
         """Index the behaviors as they are now, and build the queue that a load left owed."""
         behaviors = tuple(self.behaviors_now())
-        if self.subscriptions is None or self.subscriptions.behaviors != behaviors:
-            self.subscriptions = Subscriptions(behaviors)
-        subscriptions = self.subscriptions
+        indexed = self._indexed
+        subscriptions = indexed if indexed is not None and indexed.behaviors == behaviors else Subscriptions(behaviors)
+        self.subscriptions = self._indexed = subscriptions
+        if indexed is not None and indexed is not subscriptions and self.queue:
+            replace_turn(self.queue[0], indexed, subscriptions)
         fresh = (item for item in self.queue if not item.internal or subscriptions.for_type(item.event.type))
         if self.owed is not None:
             owed, self.owed = self.owed, None
@@ -182,6 +232,8 @@ class Engine:
     def before_host_change(self) -> None:
         """Refuse changes while an invocation waits to be finished against its prefix."""
         if self.closed:
+            if self.log.is_closed:
+                raise closed_error(self.run_id, "a change of the graph")
             return
         if self.cut is not None and not self.running:
             raise IncompatibleRuntimeState(
@@ -197,10 +249,25 @@ class Engine:
         type = event.type
         if not is_internal(type):
             self.tick += 1
-            self.queue.append(WorkItem(event, self.tick, self._depth_of(event)))
-        elif type in SUBSCRIBABLE and self._is_awaited(type):
-            about = about_behavior(raw_payload(event))
-            self.queue.append(WorkItem(event, self.tick, self._depth_of(event), about, internal=True))
+            self._push(WorkItem(event, self.tick, self._depth_of(event)))
+            if type == "goal.created" and self.goal is None:
+                self.goal = goal_of(event)
+        elif type in SUBSCRIBABLE:
+            if self._is_awaited(type):
+                about = about_behavior(raw_payload(event))
+                self._push(WorkItem(event, self.tick, self._depth_of(event), about, internal=True))
+            if type in APPROVAL_TYPES:
+                self.approvals.take(event, raw_payload(event))
+
+    def _push(self, item: WorkItem) -> None:
+        self.queue.append(item)
+        if _logger.isEnabledFor(logging.DEBUG):
+            self.log_queue("push", item)
+
+    def log_queue(self, what: str, item: WorkItem) -> None:
+        """The DEBUG line of an event that was queued or taken."""
+        extra = {"run_id": self.run_id, "event_id": item.event.id}
+        _logger.debug("queue %s: %s depth=%d", what, item.event.type, self.queue_depth(), extra=extra)
 
     def _is_awaited(self, type: str) -> bool:
         """Whether a behavior names this internal type; two handlers of each other's outcomes must not feed themselves."""
@@ -211,8 +278,21 @@ class Engine:
             return False
         return not (type.startswith("behavior.") and self.trigger is not None and is_internal(self.trigger.type))
 
-    def committed(self, events: Sequence[Event]) -> None:
-        """Nothing to do: what `status()` shows is published by the log as it advances."""
+    def committed(self) -> None:
+        """Record the goal that a `goal.created` of the host's or a behavior's has brought."""
+        if not self.goal_recorded and self.goal is not None:
+            self.record_goal()
+
+    def record_goal(self) -> None:
+        """Write the first goal into the run's record; without a store it waits for one."""
+        if self.log.store is not None:
+            record_run(self.log.store, goal=self.goal, frame_id=self.frame_id)
+        self.goal_recorded = True
+
+    def attaching(self, store: LogStore) -> None:
+        """Record the run in a store that is being put under its log."""
+        record_run(store, setup_count=self.setup_count, goal=self.goal, frame_id=self.frame_id)
+        self.goal_recorded = self.goal is not None
 
     def commit_failed(self, error: BaseException) -> None:
         """The log is closed; `status()` says stopped from now on."""
@@ -227,7 +307,7 @@ class Engine:
             self.log.head,
             self.queue_depth(),
             tuple(budget.used.values()),
-            str(budget.cost_used),
+            budget.cost_used,
             self.last_stop,
         )
 
@@ -248,17 +328,4 @@ def closed_error(run_id: str, operation: str) -> IncompatibleRuntimeState:
         why="Of several runtimes on one graph only the last may work, so that the run has one writer.",
         how_to_fix=f"Runtime.load(url, run_id={run_id!r}), or use the runtime that was built last.",
         context={"run_id": run_id, "operation": operation},
-    )
-
-
-def checked_durability(durability: str) -> Durability:
-    """`durability` if it is one of the three, else `InvalidRuntimeConfiguration`."""
-    if durability in ("effect", "every-step", "os"):
-        return durability  # type: ignore[return-value]  # narrowed by the line above
-    raise InvalidRuntimeConfiguration(
-        f"durability {durability!r} is not one of effect, every-step, os",
-        what_failed=f"Building a runtime with `durability={durability!r}`.",
-        why="It decides what survives a power cut, so a misspelling must not pass for a choice.",
-        how_to_fix='Use durability="effect" (the default), "every-step" or "os".',
-        context={"durability": str(durability)},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -35,14 +36,14 @@ class BehaviorGraph:
 
     def add_object(self, type: str, data: dict[str, Any]) -> Object:
         """Create an object and return it as projected."""
-        step = self._step("graph.add_object")
+        step = self._change("graph.add_object")
         state = step.writer.add_object(step.take, step.stamp, type, data)
         step.objects_created += 1
         return object_handle(state)
 
     def add_relation(self, source: str, target: str, type: str, data: dict[str, Any] | None = None) -> Relation:
         """Create a relation; its ends may be unknown ids."""
-        step = self._step("graph.add_relation")
+        step = self._change("graph.add_relation")
         state = step.writer.add_relation(step.take, step.stamp, source, target, type, data)
         step.relations_created += 1
         return relation_handle(state)
@@ -53,7 +54,7 @@ class BehaviorGraph:
         Raises:
             KeyError: There is no such object.
         """
-        step = self._step("graph.patch_object")
+        step = self._change("graph.patch_object")
         patch = step.writer.patch_object(step.take, step.stamp, target, updates)
         step.patches_applied += 1
         return patch
@@ -67,7 +68,7 @@ class BehaviorGraph:
         evidence: Sequence[str] | None = None,
     ) -> Patch:
         """Propose a change that somebody else decides on."""
-        step = self._step("graph.propose_patch")
+        step = self._change("graph.propose_patch")
         patch = step.writer.propose_patch(
             step.take, step.stamp, target, op, {} if value is None else value, rationale, evidence
         )
@@ -80,7 +81,7 @@ class BehaviorGraph:
         Raises:
             InvalidArgumentType: A type of a family that only the runtime writes.
         """
-        step = self._step("graph.emit")
+        step = self._change("graph.emit")
         event_type = check_header("type", require_text("event_type", event_type))
         if event_type.startswith(INTERNAL_FAMILIES):
             raise InvalidArgumentType(
@@ -110,18 +111,40 @@ class BehaviorGraph:
 
     def remove_object(self, object_id: str) -> None:
         """Remove an object and the relations that touch it; an unknown id does nothing."""
-        step = self._step("graph.remove_object")
+        step = self._change("graph.remove_object")
         step.writer.remove_object(step.take, step.stamp, object_id)
 
     def remove_relation(self, relation_id: str) -> None:
         """Remove a relation; an unknown id does nothing."""
-        step = self._step("graph.remove_relation")
+        step = self._change("graph.remove_relation")
         step.writer.remove_relation(step.take, step.stamp, relation_id)
 
     def _step(self, method: str) -> Invocation:
         if self._invocation is None:
             raise RuntimeContextRequiredError(method=method)
         return self._invocation
+
+    def _change(self, method: str) -> Invocation:
+        require_stack()
+        return self._step(method)
+
+
+_FRAMES_NEEDED = 100
+"""What recording an event takes of the interpreter's stack at most, with log handlers of others."""
+
+_frame_at = sys._getframe
+
+
+def require_stack() -> None:
+    """Raise `RecursionError` before a change begins that the stack might end in the middle of."""
+    try:
+        _frame_at(_stack_limit() - _FRAMES_NEEDED)
+    except ValueError:
+        return
+    raise RecursionError("too little of the interpreter's stack is left to change the graph")
+
+
+_stack_limit = sys.getrecursionlimit
 
 
 class Context:
@@ -194,6 +217,7 @@ class Context:
         step = self._invocation
         if not step.is_running:
             raise RuntimeContextRequiredError(method="ctx.propose_object")
+        require_stack()
         return propose_object(step, object_type, data, reason)
 
     def pack_settings(self, name: str) -> None:

@@ -17,9 +17,11 @@ from activegraph.core.elements import relation_handle
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.state import ObjectState, RelationState
 from activegraph.core.view import View
-from activegraph.errors import ReplayDivergenceError
+from activegraph.errors import DOCS_BASE_URL, ReplayDivergenceError
+from activegraph.runtime.approvals import APPROVAL_TYPES
 from activegraph.runtime.compare import require_same
 from activegraph.runtime.facades import BehaviorGraph, Context
+from activegraph.runtime.failures import log_divergence
 from activegraph.runtime.matching import touched_element
 from activegraph.runtime.scanner import CutOff
 from activegraph.runtime.subscriptions import Subscriber
@@ -83,7 +85,7 @@ class Invocation:
         """
         engine = self.engine
         informing = _logger.isEnabledFor(logging.INFO)
-        began = engine.monotonic()
+        began = engine.monotonic() if informing else 0.0
         if self.subscriber.matcher is not None:
             self._match()
         self._mark(self._started_type(), self._started())
@@ -97,13 +99,11 @@ class Invocation:
                 self.subscriber.behavior.run(self.trigger, graph, context)  # type: ignore[call-arg]
             else:
                 self.subscriber.behavior.run(self.relation, self.trigger, graph, context)  # type: ignore[call-arg, arg-type]
-        except ReplayDivergenceError:
-            raise
         except Exception as error:
-            if engine.log.failure is error:
-                raise
+            self._require_sound()
             self._fail(error)
         else:
+            self._require_sound()
             self._mark("behavior.completed", self._completed())
             if informing:
                 seconds = engine.monotonic() - began
@@ -164,12 +164,36 @@ class Invocation:
         self._unlogged += (matched,)
 
     def _meet_or_record(self, event: Event) -> None:
+        self._require_sound()
         if not self.prefix:
             self.engine.recorder.record(event)
             return
         recorded = self.prefix.popleft()
-        require_same(recorded, event)
-        self.engine.projection.apply(recorded.type, raw_payload(recorded))
+        try:
+            require_same(recorded, event)
+            self.engine.projection.apply(recorded.type, raw_payload(recorded))
+            if recorded.type in APPROVAL_TYPES:
+                self.engine.approvals.take(recorded, raw_payload(recorded))
+        except BaseException as error:
+            self.engine.recorder.stop(error)
+            if isinstance(error, ReplayDivergenceError):
+                error.how_to_fix = self._way_on()
+                log_divergence(self.engine.run_id, error)
+            raise
+
+    def _way_on(self) -> str:
+        before = self.engine.log.position(self._head)
+        fork = "" if before is None else f"runtime.fork({before.id!r})  # {self.name!r} is owed anew there"
+        return (
+            f"Correct the code of {self.name!r}, so that it does what it has recorded, load the run and go on;\n"
+            f"or, if the change is meant, leave the recorded part behind:\n    {fork}"
+        )
+
+    def _require_sound(self) -> None:
+        """Raise what has stopped the run meanwhile, whatever the behavior made of it."""
+        failure = self.engine.log.failure
+        if failure is not None:
+            raise failure
 
     def _mark(self, type: str, payload: bytes) -> None:
         self.take(self.writer.event(type, payload, self._runtime_stamp()))
@@ -214,13 +238,13 @@ class Invocation:
         )
 
     def _fail(self, error: Exception) -> None:
-        message = _text_of(error)
+        message = _shortened(_text_of(error))
         payload: dict[str, Any] = {
             "behavior": self.name,
             "event_id": self.trigger.id,
             "exception_type": type(error).__name__,
             "message": message,
-            "traceback": _users_traceback(error),
+            "traceback": _shortened(_users_traceback(error)),
         }
         if self.relation is not None:
             payload["relation_id"] = self.relation.id
@@ -238,7 +262,7 @@ class Invocation:
                 "reason": reason,
                 "error_type": type(error).__name__,
                 "error_message": summary,
-                "doc_url": f"{self.engine.docs_base_url}/errors/execution-error",
+                "doc_url": f"{DOCS_BASE_URL}/errors/execution-error",
             },
         )
 
@@ -271,6 +295,16 @@ def _triggering_object(trigger: Event) -> bytes:
     except msgspec.MsgspecError:
         return b"null"
     return _quote(found.id) if found is not None and isinstance(found.id, str) else b"null"
+
+
+_LONGEST_TEXT = 1024 * 1024
+"""Characters of a message or a traceback that are recorded."""
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _LONGEST_TEXT:
+        return text
+    return f"{text[:_LONGEST_TEXT]}\n... ({len(text)} characters)"
 
 
 def _text_of(error: Exception) -> str:

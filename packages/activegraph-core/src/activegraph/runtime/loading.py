@@ -34,6 +34,8 @@ class LoadedRun(msgspec.Struct):
     """A graph rebuilt from its log, and what the log still owes."""
 
     graph: Graph
+    """Without its store, which is attached when a runtime takes the run up."""
+    store: Any
     scan: LogScanner
     cut: CutOff | None
     approvals: Approvals
@@ -46,7 +48,7 @@ class LoadedRun(msgspec.Struct):
 def load_run(
     store: EventStore, *, clock: Clock | None = None, readers: Sequence[Callable[[StoredEvent], None]] = ()
 ) -> LoadedRun:
-    """Rebuild the run that `store` holds; the store becomes the graph's.
+    """Rebuild the run that `store` holds.
 
     Args:
         readers: Called with each event as it is read.
@@ -72,10 +74,9 @@ def load_run(
         graph, approvals = Graph(run_id=store.run_id, clock=clock), Approvals()
         recent, _, _ = _rebuild(graph, store, (approvals.see,), stop=cut.started_at - 1)
         recent = _read_prefix(store, cut, recent)
-    graph._log.attach(store)
     graph._log.adopt(head, [stored.event() for stored in recent])
     graph._replayed = head
-    return LoadedRun(graph, scan, cut, approvals, frame_id, record)
+    return LoadedRun(graph, store, scan, cut, approvals, frame_id, record)
 
 
 def _rebuild(

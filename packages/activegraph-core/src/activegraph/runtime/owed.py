@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from activegraph.core.projection import Projection
 from activegraph.core.state import RelationState
+from activegraph.runtime.progress import turns_left
 from activegraph.runtime.queue import DelayedEntries, DelayedEntry, WorkItem
 from activegraph.runtime.relating import relations_of_event
 from activegraph.runtime.scanner import LogScanner, Point, WaitingEvent
@@ -32,7 +33,8 @@ class Owed:
         """The events that wait; the first one as far as its dispatch had got."""
         items: deque[WorkItem] = deque()
         for place, waiting in enumerate(self._scan.waiting):
-            if waiting.internal and not subscriptions.for_type(waiting.event.type):
+            is_cut_here = place == 0 and self._cut
+            if waiting.internal and not is_cut_here and not subscriptions.for_type(waiting.event.type):
                 continue
             item = _item(waiting)
             if place == 0 and self._scan.first_taken:
@@ -65,11 +67,12 @@ class Owed:
             return False
         if not first.internal and any(entry.fire_at == first.tick for entry in scan.entries.values()):
             return False
-        decided = self._decided(subscriptions)
+        decided, done = self._decided(subscriptions)
         point = scan.point
         if point is not None and point.about_relations:
             return False
-        return not any(turn.index >= decided for turn in subscriptions.for_type(first.event.type))
+        turns = subscriptions.for_type(first.event.type)
+        return not any(turn.index >= decided and turn.index not in done for turn in turns)
 
     def _place_turn(self, item: WorkItem, subscriptions: Subscriptions, projection: Projection) -> None:
         scan = self._scan
@@ -78,9 +81,11 @@ class Owed:
             if scan.stopped_at.event_id != item.event.id:
                 item.next_turn = len(subscriptions.subscribers)
                 return
-            item.next_turn = turn.index if turn is not None else self._decided(subscriptions)
+            item.next_turn, item.done = self._decided(subscriptions)
+            if turn is not None:
+                item.next_turn, item.done = turn.index, item.done - {turn.index}
         else:
-            item.next_turn = self._decided(subscriptions)
+            item.next_turn, item.done = self._decided(subscriptions)
         point = scan.point
         if point is None or point.delayed:
             return
@@ -90,15 +95,15 @@ class Owed:
         left = self._relations_left(point, subscriber, item.event, projection)
         if left is not None or self._cut:
             item.next_turn = subscriber.index
+            item.done -= {subscriber.index}
             item.relations = left
 
-    def _decided(self, subscriptions: Subscriptions) -> int:
-        """Registration index of the first turn on the first event that is not decided yet."""
+    def _decided(self, subscriptions: Subscriptions) -> tuple[int, frozenset[int]]:
+        """Registration index of the first turn on the first event that is not decided yet, and of those that were taken."""
         point = self._scan.point
         if point is not None and point.delayed:
-            return len(subscriptions.subscribers)
-        known = (subscriptions.named(name, ordinal) for name, ordinal in self._scan.turns_taken)
-        return max((turn.index + 1 for turn in known if turn is not None), default=0)
+            return len(subscriptions.subscribers), frozenset()
+        return turns_left(self._scan.turns_taken, subscriptions)
 
     @staticmethod
     def _relations_left(

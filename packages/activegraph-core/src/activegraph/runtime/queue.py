@@ -85,6 +85,8 @@ class WorkItem(Struct, gc=False):
     """Registration index from which behaviors still have their turn."""
     relations: deque[RelationState] | None = None
     """Relations left to the turn at `next_turn`, where that turn has begun."""
+    done: frozenset[int] = frozenset()
+    """Registration indexes of behaviors that had their turn, wherever they stood then."""
 
 
 class DelayedEntry(Struct, gc=False):

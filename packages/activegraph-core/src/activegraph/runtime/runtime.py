@@ -8,18 +8,29 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from activegraph.behaviors.base import AnyBehavior
+from activegraph.core.changes import require_text
 from activegraph.core.clock import Clock
 from activegraph.core.graph import Graph
 from activegraph.errors import BehaviorNotFoundError, InvalidRuntimeConfiguration
+from activegraph.metrics import NoOpMetrics
 from activegraph.runtime.approvals import PendingApproval, approve, deny
+from activegraph.runtime.arguments import checked_behaviors, checked_durability, checked_graph, checked_predicate
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.diff import Diff, diff_logs
-from activegraph.runtime.engine import Engine, checked_durability
+from activegraph.runtime.engine import Engine
 from activegraph.runtime.forking import fork_in_store
-from activegraph.runtime.loading import LoadedRun, load_run
-from activegraph.runtime.loop import finish_cut_off, on_the_stack, run_loop
-from activegraph.runtime.saving import open_run_store, put_under_store, save_state, store_url
-from activegraph.runtime.starting import adopt_frame, emit_goal, load_with_use, open_recorded_run, resume_engine
+from activegraph.runtime.loading import load_run
+from activegraph.runtime.loop import finish_cut_off, go_on, on_the_stack, run_loop
+from activegraph.runtime.saving import close_owned, put_under_store, save_state
+from activegraph.runtime.starting import (
+    adopt_frame,
+    emit_goal,
+    load_with_use,
+    log_forked,
+    log_loaded,
+    open_recorded_run,
+    resume_engine,
+)
 from activegraph.runtime.status import RuntimeStatus, status_of
 from activegraph.runtime.subscriptions import Subscriptions
 from activegraph.trace.export import export_jsonl
@@ -73,7 +84,9 @@ class Runtime:
         metrics: Any = None,
         durability: str = "effect",
     ) -> None:
-        checked = checked_durability(durability)
+        checked_graph(graph)
+        how = checked_durability(durability)
+        explicit = None if behaviors is None else checked_behaviors(behaviors)
         limits = budget if isinstance(budget, Budget) else Budget(budget)
         if persist_to is not None and store is not None:
             raise InvalidRuntimeConfiguration(
@@ -82,28 +95,14 @@ class Runtime:
                 why="A run has one log.",
                 how_to_fix="Give one of the two.",
             )
-        if frame is not None and getattr(frame, "id", None) is None:
-            frame.id = graph.ids.frame()
-        engine = Engine(
-            graph, behaviors=behaviors, frame=frame, policy=policy, budget=limits, seed=seed, durability=checked
-        )
-        self._owned: EventStore | None = None
-        if persist_to is not None:
-            engine.url = store_url(persist_to)
-            store = self._owned = open_run_store(persist_to, graph.run_id)
-        try:
-            if store is not None:
-                put_under_store(graph, store, setup_count=engine.setup_count)
-        except BaseException:
-            if self._owned is not None:
-                self._owned.close()
-            raise
+        engine = Engine(graph, behaviors=explicit, frame=frame, policy=policy, budget=limits, seed=seed, durability=how)
+        put_under_store(engine, persist_to, store)
+        engine.attach()
         self._engine = engine
         self.graph = graph
         self.frame = frame
         self.policy = policy
-        self.metrics = metrics
-        self._engine.attach()
+        self.metrics = NoOpMetrics() if metrics is None else metrics
 
     @property
     def run_id(self) -> str:
@@ -117,19 +116,18 @@ class Runtime:
 
     @budget.setter
     def budget(self, budget: Budget | Mapping[str, Any]) -> None:
-        self._engine.budget = budget if isinstance(budget, Budget) else Budget(budget)
-        self._engine.budget.use_clock(self.graph.clock)
+        self._engine.use_budget(budget if isinstance(budget, Budget) else Budget(budget))
 
     @property
     def errors(self) -> list[BehaviorFailure]:
         """Failed invocations, oldest first, read from the log."""
         return [
             BehaviorFailure(
-                event.payload["behavior"],
-                event.payload["event_id"],
+                event.payload.get("behavior", ""),
+                event.payload.get("event_id", ""),
                 event.payload.get("reason"),
-                event.payload["exception_type"],
-                event.payload["message"],
+                event.payload.get("exception_type", ""),
+                event.payload.get("message", ""),
                 event.id,
             )
             for event in self.trace.failures()
@@ -146,22 +144,28 @@ class Runtime:
         return self._engine.subscriptions
 
     def run_goal(self, goal: str, *, actor: str = "user") -> None:
-        """Emit `goal.created` and run until idle; an invocation cut off by a crash is finished first."""
+        """Emit `goal.created` and run until idle; an invocation cut off by a crash is finished first.
+
+        Raises:
+            IncompatibleRuntimeState: The runtime is closed or stopped, or a run or transaction is open.
+            ReplayDivergenceError: What was cut off did something else than it had recorded.
+        """
+        require_text("goal", goal)
         with on_the_stack(self._engine, "run_goal") as subscriptions:
             finish_cut_off(self._engine, subscriptions)
             emit_goal(self._engine, goal, actor)
             run_loop(self._engine, subscriptions)
 
     def run_until_idle(self) -> None:
-        """Dispatch until the queue is empty or the budget is used up."""
-        self.run_until(None, operation="run_until_idle")
+        """Dispatch until the queue is empty or the budget is used up; raises what `run_goal` raises."""
+        with on_the_stack(self._engine, "run_until_idle") as subscriptions:
+            go_on(self._engine, subscriptions)
 
-    def run_until(self, predicate: Callable[[Graph], Any] | None, *, operation: str = "run_until") -> None:
-        """Dispatch until `predicate(graph)`, asked before each event, is truthy."""
-        with on_the_stack(self._engine, operation) as subscriptions:
-            if not self._engine.budget.started:
-                self._engine.budget.start()
-            run_loop(self._engine, subscriptions, predicate)
+    def run_until(self, predicate: Callable[[Graph], Any]) -> None:
+        """Dispatch until `predicate(graph)`, asked before each event, is truthy; raises what `run_goal` raises."""
+        checked_predicate(predicate)
+        with on_the_stack(self._engine, "run_until") as subscriptions:
+            go_on(self._engine, subscriptions, predicate)
 
     def status(self, recent: int = 20) -> RuntimeStatus:
         """A frozen picture between two commits; from any thread, at any time, O(recent + behaviors)."""
@@ -245,16 +249,17 @@ class Runtime:
             CorruptedEventPayloadError, LogInconsistencyError: The log cannot be read as a run.
         """
         checked_durability(durability)
+        limits = budget if isinstance(budget, Budget) else Budget(budget)
         url, store = open_recorded_run(path, run_id)
         try:
-            limits = budget if isinstance(budget, Budget) else Budget(budget)
             loaded = load_with_use(store, clock, limits)
             adopt_frame(frame, loaded)
             runtime = cls(loaded.graph, behaviors, frame, policy, limits, seed, metrics=metrics, durability=durability)
+            resume_engine(runtime._engine, loaded, url)
         except BaseException:
             store.close()
             raise
-        runtime._take_up(loaded, store, url)
+        log_loaded(runtime._engine)
         return runtime
 
     def fork(
@@ -275,18 +280,21 @@ class Runtime:
         """
         engine = self._engine
         engine.check_callable("fork")
+        how = checked_durability(engine.durability if durability is None else durability)
+        limits = budget if isinstance(budget, Budget) else Budget(budget)
+        explicit = engine.explicit if behaviors is None else checked_behaviors(behaviors)
         store = fork_in_store(engine, at_event, label)
-        loaded = load_run(store, clock=self.graph.clock)
-        runtime = type(self)(
-            loaded.graph,
-            engine.explicit if behaviors is None else behaviors,
-            self.frame,
-            self.policy,
-            budget,
-            metrics=self.metrics if metrics is None else metrics,
-            durability=engine.durability if durability is None else durability,
-        )
-        runtime._take_up(loaded, store, engine.url)
+        try:
+            loaded = load_run(store, clock=self.graph.clock)
+            backend = self.metrics if metrics is None else metrics
+            runtime = type(self)(
+                loaded.graph, explicit, self.frame, self.policy, limits, metrics=backend, durability=how
+            )
+            resume_engine(runtime._engine, loaded, engine.url)
+        except BaseException:
+            store.close()
+            raise
+        log_forked(runtime._engine, self.run_id, at_event)
         return runtime
 
     def diff(self, other: Runtime) -> Diff:
@@ -299,15 +307,15 @@ class Runtime:
     def close(self) -> None:
         """Detach from the graph, flush, and close a store that this runtime opened; the graph stays readable."""
         engine = self._engine
-        if engine.closed and self._owned is None:
+        if engine.closed and engine.owned is None:
             return
         engine.check_callable("close")
         engine.detach()
-        if engine.log.failure is None and engine.host_sync:
-            engine.log.flush()
-        if self._owned is not None:
-            owned, self._owned = self._owned, None
-            owned.close()
+        try:
+            if engine.log.failure is None and engine.host_sync:
+                engine.log.flush()
+        finally:
+            close_owned(engine)
 
     def __enter__(self) -> Self:
         return self
@@ -319,8 +327,3 @@ class Runtime:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _take_up(self, loaded: LoadedRun, store: EventStore, url: str | None) -> None:
-        self._owned = store
-        self._engine.url = url
-        resume_engine(self._engine, loaded)

@@ -1,4 +1,4 @@
-"""Puts a run under a store: records it, and writes what the graph holds already."""
+"""Puts a run under a store: opens it, records the run, writes what the graph holds already."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from activegraph.core.attaching import attach_store
-from activegraph.core.clock import Clock
-from activegraph.core.graph import Graph
-from activegraph.errors import InvalidRuntimeConfiguration
+from activegraph.core.log import LogStore
+from activegraph.errors import IncompatibleRuntimeState, InvalidRuntimeConfiguration, InvalidStoreURL
 
 if TYPE_CHECKING:
-    from activegraph.core.log import LogStore
     from activegraph.runtime.engine import Engine
     from activegraph.store.base import EventStore
 
-__all__ = ["open_run_store", "put_under_store", "record_run", "save_state", "store_url"]
+__all__ = ["close_owned", "put_under_store", "save_state", "store_url"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:")
 
@@ -29,31 +27,26 @@ def store_url(path: str | os.PathLike[str]) -> str:
     return text if _SCHEME.match(text) else sqlite_url(text)
 
 
-def open_run_store(path: str | os.PathLike[str], run_id: str) -> EventStore:
-    """Open the store at a URL or a bare SQLite path for writing."""
-    from activegraph.store.runs import open_store
+def put_under_store(engine: Engine, path: str | os.PathLike[str] | None, store: EventStore | None) -> None:
+    """Put the run of a new runtime under the store at `path`, or under `store`, or record it where it is.
 
-    return open_store(store_url(path), run_id)
-
-
-def put_under_store(graph: Graph, store: EventStore, *, setup_count: int) -> None:
-    """Attach `store`, and record the run and how many events it held before its first runtime."""
-    attach_store(graph._log, graph._recorder, store)
-    record_run(store, graph, setup_count=setup_count)
-
-
-def record_run(store: LogStore, graph: Graph, **fields: Any) -> None:
-    """Write the run's record, where the store keeps any."""
-    upsert = getattr(store, "upsert_run", None)
-    get_run = getattr(store, "get_run", None)
-    if upsert is None or get_run is None:
-        return
-    known = get_run()
-    if known is not None and known.setup_count is not None:
-        fields.pop("setup_count", None)
-    # Not by the graph's clock, which is read once per event and for nothing else.
-    created_at = Clock().now() if known is None else known.created_at
-    upsert(created_at=created_at, **fields)
+    Where this raises, the graph is as it was, and a store that was opened is closed again.
+    """
+    log = engine.log
+    if log.is_closed:
+        raise IncompatibleRuntimeState(
+            f"the store of run {engine.run_id!r} is closed",
+            what_failed="Building a runtime on a graph whose earlier runtime was closed, and its store with it.",
+            why="What happens to the graph from now on could not be recorded.",
+            how_to_fix=f"Runtime.load(url, run_id={engine.run_id!r})",
+            context={"run_id": engine.run_id},
+        )
+    if path is not None:
+        _open_under(engine, path)
+    elif store is not None:
+        attach_store(log, engine.recorder, store, engine.attaching)
+    elif log.store is not None:
+        engine.attaching(log.store)
 
 
 def save_state(engine: Engine, path: str | os.PathLike[str] | None) -> str:
@@ -75,12 +68,7 @@ def save_state(engine: Engine, path: str | os.PathLike[str] | None) -> str:
                 how_to_fix='runtime.save_state("run.db")',
                 context={"run_id": engine.run_id},
             )
-        setup_count = engine.setup_count
-        store = open_run_store(path, engine.run_id)
-        engine.url = store_url(path)
-        attach_store(log, engine.recorder, store)
-        record_run(store, engine.graph, setup_count=setup_count, goal=engine.goal, frame_id=engine.frame_id)
-        engine.recorder.host_sync = engine.host_sync
+        _open_under(engine, path)
         return os.fspath(path)
     where = _where(log.store)
     if path is not None and not _same_place(log.store, path):
@@ -91,9 +79,38 @@ def save_state(engine: Engine, path: str | os.PathLike[str] | None) -> str:
             how_to_fix="Call `save_state()` without a path, or copy the run with `activegraph migrate`.",
             context={"run_id": engine.run_id},
         )
-    if log.failure is None:
+    if log.failure is None and not log.is_closed:
         log.flush()
     return where
+
+
+def close_owned(engine: Engine) -> None:
+    """Close the store that a runtime of this graph opened; the graph reads it anew where it has to."""
+    store, url, run_id = engine.owned, engine.url, engine.run_id
+    if store is None or url is None:
+        return
+
+    def reopen() -> LogStore:
+        from activegraph.store.runs import open_store
+
+        return open_store(url, run_id, read_only=True)
+
+    engine.owned = None
+    store.close()
+    engine.log.close(reopen)
+
+
+def _open_under(engine: Engine, path: str | os.PathLike[str]) -> None:
+    from activegraph.store.runs import open_store
+
+    url = store_url(path)
+    store = open_store(url, engine.run_id)
+    try:
+        attach_store(engine.log, engine.recorder, store, engine.attaching)
+    except BaseException:
+        store.close()
+        raise
+    engine.url, engine.owned = url, store
 
 
 def _where(store: Any) -> str:
@@ -113,5 +130,8 @@ def _same_place(store: Any, path: str | os.PathLike[str]) -> bool:
         return text == getattr(store, "url", None)
     from activegraph.store.url import parse_store_url
 
-    given = parse_store_url(store_url(text)).sqlite_path
+    try:
+        given = parse_store_url(store_url(text)).sqlite_path
+    except InvalidStoreURL:
+        return False
     return given is not None and os.path.abspath(given) == os.path.abspath(os.fspath(own))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -107,6 +108,11 @@ class CutOff(Struct):
     """The relation that it is about; None for one that had only matched yet."""
     prefix: deque[Event] = msgspec.field(default_factory=deque)
 
+    @property
+    def has_started(self) -> bool:
+        """Whether its start is recorded; a match alone uses no call."""
+        return any(event.type in ("behavior.started", "relation_behavior.started") for event in self.prefix)
+
 
 class _Mark(Struct, gc=False):
     behavior: str
@@ -134,7 +140,8 @@ class _Next(Struct, gc=False):
     turn: _Turn | None = None
 
 
-class _StopPayload(Struct, gc=False):
+class _Stop(Struct, gc=False):
+    snapshot: dict[str, Any]
     exhausted_by: str | None = None
     next: _Next | None = None
 
@@ -145,7 +152,7 @@ class _About(Struct, gc=False):
 
 _decode_mark = msgspec.json.Decoder(_Mark).decode
 _decode_scheduled = msgspec.json.Decoder(_Scheduled).decode
-_decode_stop = msgspec.json.Decoder(_StopPayload).decode
+_decode_stop = msgspec.json.Decoder(_Stop).decode
 _decode_about = msgspec.json.Decoder(_About).decode
 
 
@@ -193,16 +200,16 @@ class LogScanner:
         self._open: Point | None = None
         """The invocation that has begun and has no outcome yet."""
         self._open_at = 0
-        self._marks: dict[str, Callable[[StoredEvent], None]] = {
-            "pattern.matched": self._on_matched,
-            "behavior.started": self._on_started,
-            "relation_behavior.started": self._on_started,
-            "behavior.completed": self._on_outcome,
-            "behavior.failed": self._on_outcome,
-            "behavior.scheduled": self._on_scheduled,
-            "runtime.idle": self._on_idle,
-            "runtime.budget_exhausted": self._on_stop,
-            "runtime.paused": self._on_stop,
+        self._handlers: dict[str, tuple[Callable[[bytes], Any], Callable[[Any, StoredEvent], None]]] = {
+            "pattern.matched": (_decode_mark, self._on_matched),
+            "behavior.started": (_decode_mark, self._on_started),
+            "relation_behavior.started": (_decode_mark, self._on_started),
+            "behavior.completed": (_decode_mark, self._on_outcome),
+            "behavior.failed": (_decode_mark, self._on_outcome),
+            "behavior.scheduled": (_decode_scheduled, self._on_scheduled),
+            "runtime.idle": (_decode_stop, self._on_idle),
+            "runtime.budget_exhausted": (_decode_stop, self._on_stop),
+            "runtime.paused": (_decode_stop, self._on_stop),
         }
 
     def see(self, stored: StoredEvent) -> None:
@@ -214,10 +221,7 @@ class LogScanner:
             return
         internal = is_internal(type)
         if internal and stored.actor == "runtime":
-            mark = self._marks.get(type)
-            if mark is not None:
-                self.worked = True
-                mark(stored)
+            if self._take_mark(stored):
                 return
         elif self._open is not None and stored.actor != self._open.behavior:
             self._lose_outcome()
@@ -227,6 +231,22 @@ class LogScanner:
             self._wait(stored, internal=False)
         elif type in SUBSCRIBABLE:
             self._wait(stored, internal=True)
+
+    def _take_mark(self, stored: StoredEvent) -> bool:
+        """Take the event as a mark, unless it is none: the runtime's marks name their cause, and stops none."""
+        found = self._handlers.get(stored.type)
+        if found is None:
+            return False
+        decode, take = found
+        try:
+            mark = decode(stored.payload)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return False
+        if stored.caused_by != (None if type(mark) is _Stop else mark.event_id):
+            return False
+        self.worked = True
+        take(mark, stored)
+        return True
 
     def cut_off(self) -> CutOff | None:
         """The invocation that a crash cut off, its prefix still to be read."""
@@ -254,8 +274,7 @@ class LogScanner:
             )
         self._open = None
 
-    def _on_matched(self, stored: StoredEvent) -> None:
-        mark = _decode_mark(stored.payload)
+    def _on_matched(self, mark: _Mark, stored: StoredEvent) -> None:
         self._lose_outcome()
         point = self._reach(mark, stored)
         point.matched_only = True
@@ -264,8 +283,7 @@ class LogScanner:
         self._open, self._open_at = point, stored.position
         self._wait(stored, internal=True)
 
-    def _on_started(self, stored: StoredEvent) -> None:
-        mark = _decode_mark(stored.payload)
+    def _on_started(self, mark: _Mark, stored: StoredEvent) -> None:
         opened = self._open_at if self._open is not None and self._open.matched_only else stored.position
         if opened == stored.position:
             self._lose_outcome()
@@ -279,15 +297,13 @@ class LogScanner:
                 point.last_relation = point.last_relation if relation is None else relation.sequence
         self._open, self._open_at = point, opened
 
-    def _on_outcome(self, stored: StoredEvent) -> None:
-        mark = _decode_mark(stored.payload)
+    def _on_outcome(self, mark: _Mark, stored: StoredEvent) -> None:
         self._open = None
         point = self._reach(mark, stored)
         if not point.triggered_by_internal:
             self._wait(stored, internal=True)
 
-    def _on_scheduled(self, stored: StoredEvent) -> None:
-        scheduled = _decode_scheduled(stored.payload)
+    def _on_scheduled(self, scheduled: _Scheduled, stored: StoredEvent) -> None:
         mark = _Mark(scheduled.behavior, scheduled.event_id, scheduled.ordinal)
         self._lose_outcome()
         self._reach(mark, stored).is_scheduled = True
@@ -296,7 +312,7 @@ class LogScanner:
             self.entries[key] = WaitingEntry(mark.behavior, mark.ordinal, self.waiting[0], scheduled.fire_at_tick)
             self._by_tick.setdefault(scheduled.fire_at_tick, []).append(key)
 
-    def _on_idle(self, stored: StoredEvent) -> None:
+    def _on_idle(self, stop: _Stop, stored: StoredEvent) -> None:
         self._lose_outcome()
         self.last_stop = (stored.type, None)
         self.worked = False
@@ -306,9 +322,8 @@ class LogScanner:
             self._forget_entries(tick)
         self._leave_first()
 
-    def _on_stop(self, stored: StoredEvent) -> None:
+    def _on_stop(self, stop: _Stop, stored: StoredEvent) -> None:
         self._lose_outcome()
-        stop = _decode_stop(stored.payload)
         self.last_stop = (stored.type, stop.exhausted_by)
         self.worked = False
         if stop.next is None or stop.next.event_id is None:

@@ -6,7 +6,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from activegraph.core.changes import Stamp, require_text
+from activegraph.core.changes import Stamp
 from activegraph.core.clock import Clock
 from activegraph.core.codec import check_header, encode_payload_bytes
 from activegraph.errors import RunNotFoundError
@@ -15,27 +15,33 @@ from activegraph.runtime.carry_over import RecordedUse
 from activegraph.runtime.engine import Engine
 from activegraph.runtime.loading import LoadedRun, load_run
 from activegraph.runtime.owed import Owed
-from activegraph.runtime.saving import record_run, store_url
+from activegraph.runtime.saving import store_url
 from activegraph.runtime.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from activegraph.store.base import EventStore
 
-__all__ = ["adopt_frame", "emit_goal", "load_with_use", "open_recorded_run", "resume_engine"]
+__all__ = [
+    "adopt_frame",
+    "emit_goal",
+    "load_with_use",
+    "log_forked",
+    "log_loaded",
+    "open_recorded_run",
+    "resume_engine",
+]
 
 _logger = logging.getLogger("activegraph.runtime")
 
 
 def emit_goal(engine: Engine, goal: str, actor: str) -> None:
     """Record the goal with the run, restart the budget's seconds and emit `goal.created`."""
-    require_text("goal", goal)
     stamp = Stamp(check_header("actor", actor), None, engine.frame_id)
     payload = encode_payload_bytes({"goal": goal})
     engine.budget.start()
-    engine.goal = goal if engine.goal is None else engine.goal
-    if engine.log.store is not None and not engine.goal_recorded:
-        record_run(engine.log.store, engine.graph, goal=engine.goal, frame_id=engine.frame_id)
-        engine.goal_recorded = True
+    if engine.goal is None:
+        engine.goal = goal
+        engine.record_goal()
     engine.recorder.record(engine.writer.event("goal.created", payload, stamp))
     engine.recorder.commit_step(engine.step_sync)
 
@@ -78,8 +84,12 @@ def open_recorded_run(path: str | os.PathLike[str], run_id: str | None) -> tuple
     return url, open_store(url, chosen)
 
 
-def resume_engine(engine: Engine, loaded: LoadedRun) -> None:
-    """Give a fresh engine what the log says: ticks, the last stop, what is owed and what was cut off."""
+def resume_engine(engine: Engine, loaded: LoadedRun, url: str | None) -> None:
+    """Give a fresh engine what the log says: ticks, the last stop, what is owed and what was cut off.
+
+    Args:
+        url: Where the store was opened; it belongs to the engine from now on.
+    """
     scan = loaded.scan
     engine.tick = scan.tick
     engine.last_stop = scan.last_stop
@@ -92,12 +102,19 @@ def resume_engine(engine: Engine, loaded: LoadedRun) -> None:
     engine.goal = loaded.record.goal if loaded.record is not None else None
     engine.goal_recorded = engine.goal is not None
     engine.setup_count = (loaded.record.setup_count or 0) if loaded.record is not None else 0
-    engine.recorder.host_sync = engine.host_sync
+    engine.log.attach(loaded.store)
+    engine.owned, engine.url = loaded.store, url
     with engine.log.lock:
         engine.publish()
+
+
+def log_loaded(engine: Engine) -> None:
+    """The INFO line of a run that was loaded."""
     _logger.info(
-        "run loaded: %d events, %d owed",
-        engine.log.head,
-        engine.queue_depth(),
-        extra={"run_id": engine.run_id},
+        "run loaded: %d events, %d owed", engine.log.head, engine.queue_depth(), extra={"run_id": engine.run_id}
     )
+
+
+def log_forked(engine: Engine, parent: str, at_event: str) -> None:
+    """The INFO line of a run that was forked."""
+    _logger.info("run forked: %s at %s -> %s", parent, at_event, engine.run_id, extra={"run_id": engine.run_id})

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from activegraph.behaviors.base import AnyBehavior, RelationBehavior
 from activegraph.core.event import Event
 from activegraph.core.frozen import freeze
 from activegraph.errors import InvalidRuntimeConfiguration
 from activegraph.runtime.budget import DIMENSIONS
-from activegraph.runtime.engine import Engine
-from activegraph.runtime.subscriptions import Subscriber
+from activegraph.runtime.engine import Engine, Published
 
 __all__ = [
     "BehaviorInfo",
@@ -95,19 +95,16 @@ def status_of(engine: Engine, recent: int) -> RuntimeStatus:
         published = engine.published
         running = engine.running
         failed = log.failure is not None
-        held = len(log.window)
-        window = list(log.window)[max(0, held - recent) :] if recent else []
-    if recent > held and published.head > held:
-        window = _older(engine, published.head, recent)
+        window = list(log.window) if recent else []
     return RuntimeStatus(
         run_id=engine.run_id,
         state="running" if running else state_of(published.last_stop, published.queue_depth, failed=failed),
         queue_depth=published.queue_depth,
         events_processed=published.head,
-        budget=_budget_of(engine),
+        budget=_budget_of(engine, published),
         frame=_frame_of(engine.frame),
-        registered_behaviors=[_info(Subscriber(b, 0, None)) for b in engine.behaviors_now()],
-        recent_events=[summary_of(event) for event in window],
+        registered_behaviors=[_info(behavior) for behavior in _registered(engine)],
+        recent_events=[summary_of(event) for event in log.recent(recent, window, published.head)],
     )
 
 
@@ -173,12 +170,14 @@ def status_to_dict(status: RuntimeStatus) -> dict[str, Any]:
     }
 
 
-def _older(engine: Engine, head: int, recent: int) -> list[Event]:
-    return list(engine.log.read(max(1, head - recent + 1), head))
+def _registered(engine: Engine) -> Sequence[AnyBehavior]:
+    """Those of the last `run_*`; before the first, those that one would use now."""
+    subscriptions = engine.subscriptions
+    return engine.behaviors_now() if subscriptions is None else subscriptions.behaviors
 
 
-def _budget_of(engine: Engine) -> BudgetSnapshot:
-    budget, published = engine.budget, engine.published
+def _budget_of(engine: Engine, published: Published) -> BudgetSnapshot:
+    budget = engine.budget
     used = dict(zip(DIMENSIONS, published.used or (0.0,) * len(DIMENSIONS), strict=True))
     used["max_seconds"] = budget.elapsed_seconds()
     snapshot = budget.snapshot()
@@ -186,7 +185,7 @@ def _budget_of(engine: Engine) -> BudgetSnapshot:
     return BudgetSnapshot(
         freeze(used),
         freeze(snapshot["limits"]),
-        published.cost_used,
+        str(published.cost_used),
         snapshot["cost_limit_usd"],
         stop[1] if stop is not None and stop[0] == "runtime.budget_exhausted" else None,
     )
@@ -198,11 +197,10 @@ def _frame_of(frame: Any) -> FrameSnapshot | None:
     return FrameSnapshot(getattr(frame, "id", None), getattr(frame, "name", None))
 
 
-def _info(subscriber: Subscriber) -> BehaviorInfo:
-    behavior = subscriber.behavior
+def _info(behavior: AnyBehavior) -> BehaviorInfo:
     return BehaviorInfo(
         behavior.name,
-        subscriber.kind,
+        "relation" if isinstance(behavior, RelationBehavior) else "function",
         tuple(behavior.on),
         behavior.pattern,
         behavior.activate_after,

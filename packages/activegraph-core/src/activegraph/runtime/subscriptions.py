@@ -19,6 +19,10 @@ from activegraph.runtime.queue import SUBSCRIBABLE, is_internal
 __all__ = ["Subscriber", "Subscriptions"]
 
 
+_MOST_TYPES = 4096
+"""How many event types are remembered; a run may make up any number of them."""
+
+
 class Subscriber:
     """One registered behavior with what matching it needs, worked out once."""
 
@@ -29,7 +33,6 @@ class Subscriber:
         self.ordinal = ordinal
         """Place among the behaviors of this name, where several share it."""
         self.relation_type = behavior.relation_type if isinstance(behavior, RelationBehavior) else None
-        self.kind = "function" if self.relation_type is None else "relation"
         self.types = None if not behavior.on or "*" in behavior.on else frozenset(behavior.on)
         self.named = frozenset(behavior.on)
         self.where: Where | None = compile_where(behavior.where) if behavior.where else None
@@ -73,7 +76,8 @@ class Subscriptions:
         found = self._by_type.get(event_type)
         if found is None:
             found = tuple(s for s in self.subscribers if s.takes(event_type))
-            self._by_type[event_type] = found
+            if len(self._by_type) < _MOST_TYPES:
+                self._by_type[event_type] = found
         return found
 
     def named(self, name: str, ordinal: int | None) -> Subscriber | None:

@@ -42,12 +42,13 @@ def dispatch(engine: Engine, subscriptions: Subscriptions, item: WorkItem) -> Tu
         The turn before which the budget said no; None when all is done.
     """
     for subscriber in subscriptions.for_type(item.event.type):
-        if subscriber.index < item.next_turn or subscriber.name == item.about:
+        index = subscriber.index
+        if index < item.next_turn or index in item.done or subscriber.name == item.about:
             continue
         if not _direct_turn(engine, subscriber, item):
-            item.next_turn = subscriber.index
+            item.next_turn = index
             return Turn(subscriber.name, subscriber.ordinal or 0, item.event.id)
-        item.next_turn = subscriber.index + 1
+        item.next_turn = index + 1
         item.relations = None
     if item.internal:
         return None
@@ -55,30 +56,36 @@ def dispatch(engine: Engine, subscriptions: Subscriptions, item: WorkItem) -> Tu
     return _fire_due(engine, subscriptions, item.tick)
 
 
-def invoke_again(engine: Engine, subscriptions: Subscriptions, cut: CutOff) -> None:
-    """Execute the invocation that a crash cut off, against what it had recorded."""
+def invoke_again(engine: Engine, subscriptions: Subscriptions, cut: CutOff) -> bool:
+    """Execute the invocation that a crash cut off, against what it had recorded.
+
+    Returns:
+        False where its behavior is not registered, or is one of another kind.
+    """
     subscriber = subscriptions.named(cut.behavior, cut.ordinal)
+    if subscriber is None or not engine.queue:
+        return False
     item = engine.queue[0]
-    place: WorkItem | DelayedEntry = item
-    if cut.delayed:
-        due = engine.delayed.due(item.tick)
-        place = due[0] if due else item
-    if subscriber is None:
-        return
+    due = engine.delayed.due(item.tick) if cut.delayed else None
+    place: WorkItem | DelayedEntry = due[0] if due else item
+    is_about_relation = subscriber.relation_type is not None
+    if place.event.id != cut.event_id or (cut.relation_id is not None and not is_about_relation):
+        return False
     relation = None
     if cut.relation_id is not None:
         relation = engine.projection.relations.get(cut.relation_id)
-    elif subscriber.relation_type is not None and place.relations:
+    elif place.relations:
         relation = place.relations.popleft()
+    if is_about_relation and relation is None:
+        return False
     _invoke(engine, subscriber, place.event, place.depth, relation)
-    if subscriber.relation_type is not None:
-        return
-    if isinstance(place, DelayedEntry):
-        due = engine.delayed.due(item.tick)
-        if due:
-            due.popleft()
+    if is_about_relation:
+        return True
+    if due:
+        due.popleft()
     else:
         item.next_turn = subscriber.index + 1
+    return True
 
 
 def _direct_turn(engine: Engine, subscriber: Subscriber, item: WorkItem) -> bool:
@@ -197,19 +204,16 @@ def _invoke(
         is_first: Whether its turn begins with it, so that `pattern.matched` comes before it.
     """
     cut, recorder = engine.cut, engine.recorder
+    if engine.log.failure is not None:
+        # A listener was told why, and may have kept it to itself.
+        raise engine.log.failure
     engine.trigger, engine.trigger_depth = event, depth
     engine.worked = True
-    if cut is None:
+    if cut is None or not cut.has_started:
         engine.budget.consume("max_behavior_calls")
     invocation = Invocation(engine, subscriber, event, relation, announces_matches=is_first, cut=cut)
     try:
         invocation.execute()
-    except BaseException as error:
-        # Nothing after the last commit is written, and memory is ahead of it from here on.
-        recorder.step.clear()
-        if engine.log.failure is None:
-            engine.log.failure = error
-        raise
     finally:
         engine.trigger = engine.trigger_depth = None
     engine.cut = None

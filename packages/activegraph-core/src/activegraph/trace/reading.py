@@ -15,9 +15,5 @@ __all__ = ["events_of_type"]
 
 def events_of_type(graph: Graph, type: str) -> Iterator[Event]:
     """Events of one type in log order, by the store's index where it has one."""
-    iter_types = getattr(graph.store, "iter_types", None)
-    if iter_types is not None and graph._log.failure is None:
-        yield from iter_types(type)
-        yield from (event for event in graph._recorder.step if event.type == type)
-        return
-    yield from (event for event in graph.events if event.type == type)
+    yield from graph._log.of_type(type)
+    yield from (event for event in graph._recorder.step if event.type == type)

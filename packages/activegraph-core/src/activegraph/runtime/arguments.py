@@ -1,0 +1,78 @@
+"""Arguments of `Runtime` and its methods, checked before anything is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from activegraph.behaviors.base import AnyBehavior, Behavior, RelationBehavior
+from activegraph.core.graph import Graph
+from activegraph.core.recorder import working_error
+from activegraph.errors import InvalidArgumentType, InvalidRuntimeConfiguration
+from activegraph.errors.base import shown
+
+__all__ = ["Durability", "checked_behaviors", "checked_durability", "checked_graph", "checked_predicate"]
+
+Durability = Literal["effect", "every-step", "os"]
+
+
+def checked_graph(graph: object) -> Graph:
+    """`graph` if a runtime may be built on it now.
+
+    Raises:
+        InvalidArgumentType: It is no graph.
+        IncompatibleRuntimeState: A `run_*` is working on it.
+    """
+    if not isinstance(graph, Graph):
+        raise InvalidArgumentType(
+            f"a runtime runs a Graph, not {type(graph).__name__}",
+            what_failed=f"`Runtime(graph)` with {shown(graph)}.",
+            why="Behaviors react to the events of one graph.",
+            how_to_fix="Runtime(Graph())",
+            context={"argument": "graph", "type": type(graph).__name__},
+        )
+    if graph._recorder.runner is not None:
+        raise working_error(graph.run_id, "Runtime(graph)")
+    return graph
+
+
+def checked_behaviors(behaviors: object) -> tuple[AnyBehavior, ...]:
+    """`behaviors` as a tuple if they are a sequence of behaviors, else `InvalidArgumentType`."""
+    given = list(behaviors) if isinstance(behaviors, Sequence) and not isinstance(behaviors, str) else [behaviors]
+    checked: list[AnyBehavior] = []
+    for each in given:
+        if not isinstance(each, (Behavior, RelationBehavior)):
+            raise InvalidArgumentType(
+                f"`behaviors` is a list of behaviors, not of {type(each).__name__}",
+                what_failed=f"`behaviors=` with {shown(each)}.",
+                why="A behavior says which events it reacts to; a bare function does not.",
+                how_to_fix="Declare it with `@behavior(on=[...])`, and pass `behaviors=[...]`.",
+                context={"argument": "behaviors", "type": type(each).__name__},
+            )
+        checked.append(each)
+    return tuple(checked)
+
+
+def checked_predicate(predicate: object) -> None:
+    """Raise `InvalidArgumentType` unless `predicate` can be asked."""
+    if not callable(predicate):
+        raise InvalidArgumentType(
+            f"`run_until` takes a function of the graph, not {type(predicate).__name__}",
+            what_failed=f"`run_until({shown(predicate)})`.",
+            why="It is asked before each event, and stops the loop when its answer is true.",
+            how_to_fix="runtime.run_until(lambda graph: graph.has_object_of_type('answer'))",
+            context={"argument": "predicate", "type": type(predicate).__name__},
+        )
+
+
+def checked_durability(durability: str) -> Durability:
+    """`durability` if it is one of the three, else `InvalidRuntimeConfiguration`."""
+    if durability in ("effect", "every-step", "os"):
+        return durability  # type: ignore[return-value]  # narrowed by the line above
+    raise InvalidRuntimeConfiguration(
+        f"durability {durability!r} is not one of effect, every-step, os",
+        what_failed=f"Building a runtime with `durability={durability!r}`.",
+        why="It decides what survives a power cut, so a misspelling must not pass for a choice.",
+        how_to_fix='Use durability="effect" (the default), "every-step" or "os".',
+        context={"durability": str(durability)},
+    )
