@@ -87,11 +87,13 @@ def test_the_suites_run_in_a_pytest_that_does_not_name_them_without_a_trace(tmp_
     (tmp_path / "conftest.py").write_text(
         "def pytest_addoption(parser):\n    parser.addoption('--scale', default='own')\n"
     )
+    # An installed entry point would register the same module a second time, and pytest refuses that.
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "activegraph.conformance.pytest_entry", "-p", "no:cacheprovider", "-q"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         check=False,
     )
 
