@@ -105,10 +105,13 @@ def check_schema(connection: sqlite3.Connection, location: Location, *, may_crea
         SchemaVersionMismatch: Another layout, or somebody else's tables; nothing was touched.
         StoreNotFoundError: No tables, and none may be made.
     """
-    found = versions(connection)
-    if found == (SCHEMA_VERSION, CODEC_VERSION, 2):
+    if versions(connection) == (SCHEMA_VERSION, CODEC_VERSION, 2):
         return True
     if connection.execute(SELECT_ANY_TABLE).fetchone() is not None:
+        # Another process may have made the tables since the first look.
+        found = versions(connection)
+        if found == (SCHEMA_VERSION, CODEC_VERSION, 2):
+            return True
         raise mismatch(location, *found)
     if may_create:
         return False
