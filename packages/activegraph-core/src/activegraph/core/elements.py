@@ -116,7 +116,10 @@ _new = object.__new__
 def object_handle(state: ObjectState) -> Object:
     """A live handle on an object of the projection."""
     handle = _new(Object)
-    handle.__dict__.update({"id": state.id, "type": state.type, "_state": state})
+    fields = handle.__dict__
+    fields["id"] = state.id
+    fields["type"] = state.type
+    fields["_state"] = state
     return handle
 
 

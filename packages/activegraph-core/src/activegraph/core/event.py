@@ -109,18 +109,16 @@ def make_event(
             wherever canonical bytes are asked for.
     """
     event = _new_event(Event)
-    event.__dict__.update(
-        {
-            "id": id,
-            "type": type,
-            "actor": actor,
-            "frame_id": frame_id,
-            "caused_by": caused_by,
-            "timestamp": timestamp,
-            "_raw": payload,
-            "_canonical": canonical,
-        }
-    )
+    # One by one, so that all events share one table of keys.
+    fields = event.__dict__
+    fields["id"] = id
+    fields["type"] = type
+    fields["actor"] = actor
+    fields["frame_id"] = frame_id
+    fields["caused_by"] = caused_by
+    fields["timestamp"] = timestamp
+    fields["_raw"] = payload
+    fields["_canonical"] = canonical
     return event
 
 

@@ -51,8 +51,8 @@ class IDGen:
 
     def event(self) -> str:
         """`evt_001`, ..."""
-        self._event += 1
-        return f"evt_{self._event:03d}"
+        self._event = number = self._event + 1
+        return f"evt_{number}" if number > 99 else f"evt_{number:03d}"
 
     def object(self, type: str) -> str:
         """`task#1`, `claim#2`, ..."""

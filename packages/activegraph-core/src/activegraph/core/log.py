@@ -11,12 +11,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from operator import itemgetter
 from threading import Lock
 from typing import Any, Protocol, cast
 
 from msgspec import Struct
 
-from activegraph.core.event import Event, canonical_payload, make_event
+from activegraph.core.event import Event, make_event
 from activegraph.errors import (
     DuplicateEventError,
     NonSerializableEventError,
@@ -66,6 +67,9 @@ class _Kept(Struct, frozen=True, gc=False):
         )
 
 
+_fields_of = itemgetter("id", "type", "_raw", "actor", "frame_id", "caused_by", "timestamp")
+
+
 class RunLog:
     """One run's log as its single writer sees it."""
 
@@ -81,7 +85,7 @@ class RunLog:
         self.on_advance: Callable[[], None] | None = None
         """Called under the lock when the head has moved."""
         self._kept: list[_Kept] = []
-        self._ids: set[str] | None = None
+        self._ids: set[str] = set()
         self._append_many: Any = None
         self._reopen: Callable[[], LogStore] | None = None
 
@@ -90,7 +94,7 @@ class RunLog:
         self.store = store
         self._append_many = getattr(store, "append_many", None)
         self._kept = []
-        self._ids = None
+        self._ids = set()
         if self._append_many is None:
             _logger.warning(
                 "store has no atomic append: %s",
@@ -141,21 +145,8 @@ class RunLog:
                 self.on_advance()
 
     def _keep(self, events: Sequence[Event]) -> None:
-        keep = self._kept.append
-        for event in events:
-            keep(
-                _Kept(
-                    event.id,
-                    event.type,
-                    canonical_payload(event),
-                    event.actor,
-                    event.frame_id,
-                    event.caused_by,
-                    event.timestamp,
-                )
-            )
-        if self._ids is not None:
-            self._ids.update(event.id for event in events)
+        # What is committed was made by `make_event`, of canonical bytes.
+        self._kept.extend([_Kept(*_fields_of(event.__dict__)) for event in events])
 
     def _write(self, events: Sequence[Event], sync: bool | None) -> None:
         if self._append_many is None:
@@ -198,12 +189,13 @@ class RunLog:
             store.close()
 
     def contains(self, event_id: str) -> bool:
-        """Whether a committed event has this id; one indexed look-up, or a set that is made once."""
+        """Whether a committed event has this id; one indexed look-up, or a set that is filled when it is asked."""
         if self.store is not None:
             return self.store.get_event(event_id) is not None
-        if self._ids is None:
-            self._ids = {kept.id for kept in self._kept}
-        return event_id in self._ids
+        ids, kept = self._ids, self._kept
+        if len(ids) < len(kept):
+            ids.update(each.id for each in islice(kept, len(ids), None))
+        return event_id in ids
 
     def get(self, event_id: str) -> Event | None:
         """The committed event of this id."""

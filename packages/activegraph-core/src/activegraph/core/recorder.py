@@ -92,6 +92,12 @@ class Recorder:
             self.stop(error)
             raise
 
+    def record_mark(self, event: Event) -> None:
+        """Take in an event of the runtime's own that changes no graph and is queued by nobody else."""
+        self.step.append(event)
+        if _logger.isEnabledFor(logging.INFO):
+            log_emitted(event, self.run_id)
+
     def record_from_host(self, event: Event) -> None:
         """Take in a change from outside, of which is known that it projects: durable and visible when this returns.
 

@@ -84,6 +84,10 @@ class Engine:
         self.budget = budget
         self.seed = seed
         self.durability = durability
+        self.step_sync = _STEP_SYNC[durability]
+        """How a behavior's step is committed."""
+        self.host_sync = _HOST_SYNC[durability]
+        """How what returns to the host is committed."""
         self.url: str | None = None
         """Where the store was opened, if a runtime of this graph opened it."""
         self.owned: EventStore | None = None
@@ -98,6 +102,8 @@ class Engine:
         self.trigger_depth: int | None = None
         self.subscriptions: Subscriptions | None = None
         """The behaviors of the last `run_*` of this runtime."""
+        self.awaited: frozenset[str] = frozenset()
+        """Internal types that behaviors of the last `run_*` name."""
         self._indexed: Subscriptions | None = None
         """The behaviors that the queue's first item was last dispatched by, maybe by an earlier runtime."""
         self.owed: Owed | None = None
@@ -129,16 +135,6 @@ class Engine:
         self.running = False
         self.closed = False
         self.published = Published()
-
-    @property
-    def step_sync(self) -> bool | None:
-        """How a behavior's step is committed."""
-        return _STEP_SYNC[self.durability]
-
-    @property
-    def host_sync(self) -> bool:
-        """How what returns to the host is committed."""
-        return _HOST_SYNC[self.durability]
 
     def attach(self) -> None:
         """Observe the graph from now on; what an earlier runtime of this graph left owed is taken over."""
@@ -213,6 +209,7 @@ class Engine:
         indexed = self._indexed
         subscriptions = indexed if indexed is not None and indexed.behaviors == behaviors else Subscriptions(behaviors)
         self.subscriptions = self._indexed = subscriptions
+        self.awaited = subscriptions.awaited
         if indexed is not None and indexed is not subscriptions and self.queue:
             replace_turn(self.queue[0], indexed, subscriptions)
         fresh = (item for item in self.queue if not item.internal or subscriptions.for_type(item.event.type))
@@ -274,7 +271,7 @@ class Engine:
         if not self.running:
             # Behaviors may be declared until the next `run_*`, which sorts out what nobody names.
             return True
-        if self.subscriptions is None or not self.subscriptions.for_type(type):
+        if type not in self.awaited:
             return False
         return not (type.startswith("behavior.") and self.trigger is not None and is_internal(self.trigger.type))
 

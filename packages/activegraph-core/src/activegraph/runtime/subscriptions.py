@@ -41,6 +41,8 @@ class Subscriber:
         """The compiled pattern, None without one."""
         self.pattern = behavior.pattern
         self.quoted_name = msgspec.json.encode(behavior.name)
+        self.quoted_ordinal = b"" if ordinal is None else b',"ordinal":%d' % ordinal
+        """How the marks of this behavior begin and end."""
 
     def takes(self, event_type: str) -> bool:
         """Whether events of this type come to it at all."""
@@ -66,6 +68,8 @@ class Subscriptions:
             self.subscribers.append(subscriber)
             self._by_mark[name, ordinal or 0] = subscriber
         self._by_type: dict[str, tuple[Subscriber, ...]] = {}
+        self.awaited = frozenset(type for type in SUBSCRIBABLE if self.for_type(type))
+        """Internal types that a behavior names."""
 
     def all(self) -> list[AnyBehavior]:
         """The behaviors in registration order."""

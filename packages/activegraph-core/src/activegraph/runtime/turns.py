@@ -163,7 +163,7 @@ def _schedule(engine: Engine, subscriber: Subscriber, item: WorkItem, delay: int
     if subscriber.ordinal is not None:
         payload["ordinal"] = subscriber.ordinal
     stamp = Stamp("runtime", item.event.id, engine.frame_id)
-    engine.recorder.record(engine.writer.event("behavior.scheduled", encode_payload_bytes(payload), stamp))
+    engine.recorder.record_mark(engine.writer.event("behavior.scheduled", encode_payload_bytes(payload), stamp))
     engine.delayed.add(DelayedEntry(subscriber.name, subscriber.ordinal, item.event, item.tick + delay, item.depth))
     engine.worked = True
 

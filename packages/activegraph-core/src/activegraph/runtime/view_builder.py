@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
+from time import perf_counter
 from typing import Any
 
 from activegraph.core.elements import Object, Relation, object_handle, relation_handle
@@ -17,6 +19,8 @@ __all__ = ["DEFAULT_RECENT_EVENTS", "build_view"]
 
 DEFAULT_RECENT_EVENTS = 50
 
+_logger = logging.getLogger("activegraph.runtime")
+
 
 def build_view(
     spec: dict[str, Any] | None,
@@ -28,6 +32,7 @@ def build_view(
     head: int,
     unlogged: tuple[Event, ...] = (),
     removals: Iterable[ObjectState | RelationState],
+    reporter: Callable[[int, int, float], None],
 ) -> View:
     """A lazy view as of the moment when `sequence` and `head` were taken.
 
@@ -36,14 +41,19 @@ def build_view(
         head: Committed events at that moment.
         unlogged: What had been recorded behind them and not committed yet.
         removals: Filled with the elements that are removed from then on.
+        reporter: Called with the numbers of objects and relations, and how long they took, where the level is DEBUG.
     """
     asked = spec or {}
 
     def graph() -> tuple[list[Object], list[Relation]]:
+        debugging = _logger.isEnabledFor(logging.DEBUG)
+        began = perf_counter() if debugging else 0.0
         objects, relations = _as_of(asked, projection, trigger, sequence, list(removals))
         types = asked.get("include_types")
         if types is not None:
             objects = [state for state in objects if state.type in types]
+        if debugging:
+            reporter(len(objects), len(relations), perf_counter() - began)
         return [object_handle(o) for o in objects], [relation_handle(r) for r in relations]
 
     wanted = asked.get("recent_events")
