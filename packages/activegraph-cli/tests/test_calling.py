@@ -59,6 +59,7 @@ def test_without_arguments_the_help_is_shown(cli: Cli) -> None:
     assert (alone.code, alone.err) == (0, "")
     assert alone.lines[0] == "Usage: activegraph COMMAND [ARGUMENTS] [OPTIONS]"
     assert all(f"\n  {command} " in alone.out for command in COMMANDS)
+    assert max(map(len, alone.lines)) <= 80
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -118,7 +119,8 @@ def test_a_misspelt_option_is_answered_with_the_nearest(cli: Cli, url: str, word
         (["fork", "URL", "--run-id", "r"], "missing option --at-event"),
         (["diff", "URL", "--run-a", "r"], "missing option --run-b"),
         (["migrate", "--from", "URL"], "missing option --to"),
-        (["inspect", "URL", "--tail", "many"], "--tail must be of type int, not 'many'."),
+        (["inspect", "URL", "--tail", "many"], "--tail must be a whole number, not 'many'."),
+        (["completion", "tcsh"], "SHELL must be one of bash, zsh, fish, not 'tcsh'."),
         (["inspect", "URL", "extra"], "unexpected argument 'extra'"),
         (["inspect", "URL", "-r", "a", "-r", "b"], "option -r was given more than once"),
         (["inspect", "URL", "--run-id="], "--run-id must not be empty"),

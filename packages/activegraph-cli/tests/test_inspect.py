@@ -201,7 +201,7 @@ def test_owed_work_is_noted_on_stderr_with_its_age(cli: Cli, tmp_path: Path) -> 
 
     said = cli("inspect", url)
 
-    assert "note: run run_a owes work; its last event was appended " in said.err
+    assert "note: run run_a owes work; its last event is from " in said.err
     assert " ago. " in said.err or " at 2026-05-15" in said.err
     assert "no other process" in said.err
 

@@ -349,6 +349,19 @@ class TestABehaviorOfOnesOwn:
 
         assert "it failed: ValueError: not yet" in hold(spoil, "quit")
 
+    def test_a_behavior_that_ends_the_program_ends_its_run_only(self) -> None:
+        def leave() -> str:
+            MINE.write_text(MINE.read_text() + '    raise SystemExit("enough")\n')
+            return "continue"
+
+        text = hold(leave, "quit")
+
+        assert "SystemExit: enough" in text
+        assert text.rstrip().endswith(f"Your behavior is in {MINE}.")
+
+    def test_what_it_says_stays_within_80_columns(self) -> None:
+        assert max(map(len, hold("x", "c", "q").splitlines())) <= 80
+
     def test_other_answers_are_asked_again(self) -> None:
         assert "(unrecognized: 'maybe'; type `continue` or `quit`)" in hold("maybe", "quit")
 

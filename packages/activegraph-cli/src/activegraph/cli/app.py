@@ -136,12 +136,19 @@ def _message(error: CycloptsError) -> str:
         return f"{argument.name} {error.exception_message}"
     if isinstance(error, found.CoercionError) and error.token is not None:
         choices = _choices(argument.hint)
-        wanted = f"one of {', '.join(choices)}" if choices else f"of type {getattr(argument.hint, '__name__', '?')}"
+        wanted = f"one of {', '.join(choices)}" if choices else _KINDS.get(argument.hint, "of another kind")
         return f"{argument.name} must be {wanted}, not '{error.token.value}'.{did_you_mean(error.token.value, choices)}"
     return str(error)
 
 
+_KINDS: dict[Any, str] = {int: "a whole number", float: "a number"}
+
+
 def _choices(hint: Any) -> list[str]:
+    """What a parameter may be, where that is a list of words; it may be left out all the same."""
     from typing import Literal, get_args, get_origin
 
-    return [str(choice) for choice in get_args(hint)] if get_origin(hint) is Literal else []
+    for kind in (hint, *get_args(hint)):
+        if get_origin(kind) is Literal:
+            return [str(choice) for choice in get_args(kind)]
+    return []

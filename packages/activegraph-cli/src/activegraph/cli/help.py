@@ -51,7 +51,7 @@ def help_page(command: str) -> str:
     else:
         about = "Operate Active Graph runs: look at them, replay, fork, compare, export and copy them."
     usage = f"Usage: {PROGRAM} {command + ' ' if command else ''}COMMAND [ARGUMENTS] [OPTIONS]"
-    blocks = [usage, about, _table("Commands:", list(listed.items()))]
+    blocks = [usage, _wrapped(about), _table("Commands:", list(listed.items()))]
     if not command:
         blocks.append(
             _table("Options:", [*GLOBAL_OPTIONS, ("--install-completion", "Install completion for your shell.")])

@@ -62,7 +62,7 @@ def _noted(inspection: Inspection, console: Console, *, json: bool) -> int:
         )
     if inspection.status.queue_depth and not json:
         console.note(
-            f"note: run {run_id} owes work; its last event was appended {_age(inspection.last_timestamp)}. "
+            f"note: run {run_id} owes work; its last event is from {_age(inspection.last_timestamp)}. "
             "Make sure that no other process runs it before you resume it."
         )
     if inspection.unknown:
@@ -81,11 +81,11 @@ def _age(timestamp: str | None) -> str:
     try:
         then = datetime.fromisoformat(timestamp or "")
     except ValueError:
-        return f"at {timestamp or 'an unknown time'}"
+        return timestamp or "an unknown time"
     then = then if then.tzinfo is not None else then.replace(tzinfo=UTC)
     seconds = int((datetime.now(UTC) - then).total_seconds())
     if seconds < 0:
-        return f"at {timestamp}"
+        return f"{timestamp}"
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= length:
             count = seconds // length

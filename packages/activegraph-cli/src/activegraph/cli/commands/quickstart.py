@@ -13,7 +13,13 @@ def quickstart(
     interactive: Annotated[
         bool, option("--interactive", help="Write a behavior of your own, and watch it fire.")
     ] = False,
-    db: Annotated[str | None, option("--db", help="The SQLite file that keeps the run.")] = None,
+    db: Annotated[
+        str | None,
+        option(
+            "--db",
+            help="The SQLite file that keeps the run; else one in the temporary directory, with --input incident_review.db.",
+        ),
+    ] = None,
     input: Annotated[str | None, option("--input", help="Review this Postgres jsonlog instead.")] = None,
     model: Annotated[str | None, option("--model", help="With --input: a model that investigates, not rules.")] = None,
     console: Here,

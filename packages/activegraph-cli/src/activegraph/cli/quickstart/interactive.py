@@ -132,11 +132,14 @@ def _run(path: Path) -> list[str]:
     recording = load_recording(THREE_INCIDENTS[0])
     runtime = Runtime(Graph(clock=FrozenClock("2026-01-01T00:00:00Z")), [*rules_behaviors(), *own])
     add_incident(runtime.graph, recording.incident())
-    runtime.run_until_idle()
+    try:
+        runtime.run_until_idle()
+    except SystemExit as error:
+        return [f"your behavior ended the program, which stops a run: SystemExit: {error}", ""]
     made_by = {behavior.name for behavior in own}
     made = [event for event in runtime.graph.events if event.type == "object.created" and event.actor in made_by]
     lines = [
-        f"Step 3 of 4: the review of '{recording.title}', with your behavior in it",
+        f"Step 3 of 4: your behavior in the review of '{recording.title}'",
         f"your behavior fired {counter.calls} time(s)",
     ]
     lines += [f"  it made {event.payload['id']}: {event.payload['object']['data'].get('title', '')}" for event in made]
