@@ -23,6 +23,7 @@ from activegraph.core.state import ObjectState, RelationState
 from activegraph.errors import LogInconsistencyError
 from activegraph.runtime.approvals import Approvals
 from activegraph.runtime.scanner import CutOff, LogScanner, StoredEvent
+from activegraph.store.serde import checked_payload
 
 if TYPE_CHECKING:
     from activegraph.store.base import EventStore, RunRecord
@@ -171,21 +172,9 @@ def read_log(store: EventStore, start: int = 1) -> Iterator[StoredEvent]:
         yield stored
 
 
-_skim = msgspec.json.Decoder(msgspec.Raw).decode
-
-
 def _check_payload(stored: StoredEvent, run_id: str) -> None:
     """Raise `CorruptedEventPayloadError` unless the payload is sound; what looks odd is decoded in full."""
-    payload = stored.payload
-    try:
-        _skim(payload)
-        if payload[:1] == b"{" and b'"$ag.' not in payload:
-            return
-    except msgspec.MsgspecError:
-        pass
-    from activegraph.store.serde import decode_stored_payload
-
-    decode_stored_payload(payload, event_id=stored.id, run_id=run_id)
+    checked_payload(stored.payload.decode("utf-8", "surrogatepass"), event_id=stored.id, run_id=run_id)
 
 
 def _read_events(store: EventStore, start: int) -> Iterator[StoredEvent]:

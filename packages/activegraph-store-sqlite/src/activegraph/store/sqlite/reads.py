@@ -35,19 +35,19 @@ LIMIT 1"""
 SELECT_POSITION = "SELECT position FROM events WHERE run_id = ? AND id = ?"
 
 SELECT_PAGE = """
-SELECT position, id, type, actor, payload, frame_id, caused_by, timestamp, digest
+SELECT position, id, type, actor, CAST(payload AS TEXT), frame_id, caused_by, timestamp, digest
 FROM events
 WHERE run_id = ? AND position >= ? AND position <= ?
 ORDER BY position
 LIMIT ?"""
 
 SELECT_BY_ID = """
-SELECT position, id, type, actor, payload, frame_id, caused_by, timestamp, digest
+SELECT position, id, type, actor, CAST(payload AS TEXT), frame_id, caused_by, timestamp, digest
 FROM events
 WHERE run_id = ? AND id = ?"""
 
 SELECT_BY_TYPES = """
-SELECT position, id, type, actor, payload, frame_id, caused_by, timestamp, digest
+SELECT position, id, type, actor, CAST(payload AS TEXT), frame_id, caused_by, timestamp, digest
 FROM events
 WHERE run_id = ? AND position >= ? AND position <= ? AND type IN (SELECT value FROM json_each(?))
 ORDER BY position
@@ -56,7 +56,7 @@ LIMIT ?"""
 # The planner takes a partial index only for a literal that its condition names.
 SELECT_RARE = {
     type: f"""
-SELECT position, id, type, actor, payload, frame_id, caused_by, timestamp, digest
+SELECT position, id, type, actor, CAST(payload AS TEXT), frame_id, caused_by, timestamp, digest
 FROM events
 WHERE run_id = ? AND type = '{type}' AND position >= ? AND position <= ?
 ORDER BY position
