@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from activegraph.operations.reading import StoredRun
+from activegraph.runtime.mark_reading import MARK_TYPES, Mark, Scheduled, Stop, mark_of
 from activegraph.runtime.owed import Owed
 from activegraph.runtime.queue import is_internal
 from activegraph.runtime.scanner import LogScanner, StoredEvent
@@ -22,23 +23,7 @@ from activegraph.runtime.subscriptions import Subscriptions
 
 __all__ = ["QueueDepth", "queue_depth"]
 
-_INVOCATION_MARKS = frozenset(
-    {
-        "pattern.matched",
-        "behavior.started",
-        "relation_behavior.started",
-        "behavior.completed",
-        "behavior.failed",
-        "behavior.scheduled",
-    }
-)
-_STOPS = frozenset({"runtime.budget_exhausted", "runtime.paused"})
-_MARKS = _INVOCATION_MARKS | _STOPS | {"runtime.idle"}
 _NO_PAYLOAD = b"{}"
-
-
-class _Mark(Struct, gc=False):
-    event_id: str
 
 
 class _Scheduled(Struct, gc=False):
@@ -46,17 +31,7 @@ class _Scheduled(Struct, gc=False):
     current_tick: int
 
 
-class _Next(Struct, gc=False):
-    event_id: str | None = None
-
-
-class _Stop(Struct, gc=False):
-    next: _Next | None = None
-
-
-_decode_mark = msgspec.json.Decoder(_Mark).decode
 _decode_scheduled = msgspec.json.Decoder(_Scheduled).decode
-_decode_stop = msgspec.json.Decoder(_Stop).decode
 
 
 @dataclass(frozen=True)
@@ -119,7 +94,7 @@ class _DamagedMark(Exception):
 
 
 def _is_mark(row: StoredEvent) -> bool:
-    return row.type in _MARKS and row.actor == "runtime"
+    return row.type in MARK_TYPES and row.actor == "runtime"
 
 
 def _start(run: StoredRun, newest: list[StoredEvent]) -> int:
@@ -133,20 +108,29 @@ def _start(run: StoredRun, newest: list[StoredEvent]) -> int:
                 continue
             if not _is_mark(row):
                 continue
+            mark = mark_of(row.type, row.actor, row.caused_by, row.payload)
+            if mark is None and _is_sound(row.payload):
+                continue  # what a host emitted under the type of a mark is none
             if row.type == "runtime.idle":
                 return row.position + 1
-            sought = _event_of(row)
+            if mark is None:
+                raise _DamagedMark(row.id)
+            sought = _event_of(mark)
     return run.setup_count + 1
 
 
-def _event_of(mark: StoredEvent) -> str | None:
+def _is_sound(payload: bytes) -> bool:
     try:
-        if mark.type not in _STOPS:
-            return _decode_mark(mark.payload).event_id
-        stop = _decode_stop(mark.payload)
+        msgspec.json.decode(payload, type=msgspec.Raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise _DamagedMark(mark.id) from None
-    return None if stop.next is None else stop.next.event_id
+        return False
+    return True
+
+
+def _event_of(mark: Mark | Scheduled | Stop) -> str | None:
+    if isinstance(mark, Stop):
+        return None if mark.next is None else mark.next.event_id
+    return mark.event_id
 
 
 def _tick_before(run: StoredRun, start: int) -> int:

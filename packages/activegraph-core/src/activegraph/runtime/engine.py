@@ -24,12 +24,13 @@ from activegraph.errors import IncompatibleRuntimeState
 from activegraph.runtime.approvals import APPROVAL_TYPES, Approvals
 from activegraph.runtime.arguments import Durability
 from activegraph.runtime.budget import Budget
+from activegraph.runtime.mark_reading import about_behavior
 from activegraph.runtime.matching import Matching
 from activegraph.runtime.owed import Owed
 from activegraph.runtime.progress import replace_turn
 from activegraph.runtime.queue import SUBSCRIBABLE, DelayedEntries, WorkItem, is_internal
 from activegraph.runtime.recording import goal_of, record_run
-from activegraph.runtime.scanner import CutOff, about_behavior
+from activegraph.runtime.scanner import CutOff
 from activegraph.runtime.subscriptions import Subscriptions
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from msgspec import Struct
 from activegraph.core.event import Event, make_event
 from activegraph.core.projection import Projection
 from activegraph.core.state import RelationState
+from activegraph.runtime.mark_reading import Mark, Scheduled, Stop, Turn, about_behavior, mark_of
 from activegraph.runtime.queue import SUBSCRIBABLE, is_internal
 from activegraph.runtime.relating import relations_touching, strings_of
 
@@ -114,57 +115,6 @@ class CutOff(Struct):
         return any(event.type in ("behavior.started", "relation_behavior.started") for event in self.prefix)
 
 
-class _Mark(Struct, gc=False):
-    behavior: str
-    event_id: str
-    ordinal: int = 0
-    relation_id: str | None = None
-
-
-class _Scheduled(Struct, gc=False):
-    behavior: str
-    event_id: str
-    fire_at_tick: int
-    ordinal: int = 0
-
-
-class _Turn(Struct, gc=False):
-    behavior: str = ""
-    ordinal: int | None = None
-    event_id: str = ""
-
-
-class _Next(Struct, gc=False):
-    event_id: str | None = None
-    finished: bool = True
-    turn: _Turn | None = None
-
-
-class _Stop(Struct, gc=False):
-    snapshot: dict[str, Any]
-    exhausted_by: str | None = None
-    next: _Next | None = None
-
-
-class _About(Struct, gc=False):
-    behavior: msgspec.Raw = msgspec.Raw(b"null")
-
-
-_decode_mark = msgspec.json.Decoder(_Mark).decode
-_decode_scheduled = msgspec.json.Decoder(_Scheduled).decode
-_decode_stop = msgspec.json.Decoder(_Stop).decode
-_decode_about = msgspec.json.Decoder(_About).decode
-
-
-def about_behavior(payload: bytes) -> str | None:
-    """The behavior that an internal event is about."""
-    try:
-        name = msgspec.json.decode(_decode_about(payload).behavior)
-    except msgspec.MsgspecError:
-        return None
-    return name if isinstance(name, str) else None
-
-
 class LogScanner:
     """The order of work, as far as a log tells.
 
@@ -187,7 +137,7 @@ class LogScanner:
         self.first_taken = False
         """Whether the first waiting event was taken from the queue."""
         self.point: Point | None = None
-        self.stopped_at: _Turn | None = None
+        self.stopped_at: Turn | None = None
         """The turn that a stop named as the next one; None if a mark came later."""
         self.entries: dict[tuple[str, int, str], WaitingEntry] = {}
         self._by_tick: dict[int, list[tuple[str, int, str]]] = {}
@@ -200,16 +150,16 @@ class LogScanner:
         self._open: Point | None = None
         """The invocation that has begun and has no outcome yet."""
         self._open_at = 0
-        self._handlers: dict[str, tuple[Callable[[bytes], Any], Callable[[Any, StoredEvent], None]]] = {
-            "pattern.matched": (_decode_mark, self._on_matched),
-            "behavior.started": (_decode_mark, self._on_started),
-            "relation_behavior.started": (_decode_mark, self._on_started),
-            "behavior.completed": (_decode_mark, self._on_outcome),
-            "behavior.failed": (_decode_mark, self._on_outcome),
-            "behavior.scheduled": (_decode_scheduled, self._on_scheduled),
-            "runtime.idle": (_decode_stop, self._on_idle),
-            "runtime.budget_exhausted": (_decode_stop, self._on_stop),
-            "runtime.paused": (_decode_stop, self._on_stop),
+        self._takers: dict[str, Callable[[Any, StoredEvent], None]] = {
+            "pattern.matched": self._on_matched,
+            "behavior.started": self._on_started,
+            "relation_behavior.started": self._on_started,
+            "behavior.completed": self._on_outcome,
+            "behavior.failed": self._on_outcome,
+            "behavior.scheduled": self._on_scheduled,
+            "runtime.idle": self._on_idle,
+            "runtime.budget_exhausted": self._on_stop,
+            "runtime.paused": self._on_stop,
         }
 
     def see(self, stored: StoredEvent) -> None:
@@ -220,10 +170,14 @@ class LogScanner:
         if stored.position <= self._setup_count:
             return
         internal = is_internal(type)
-        if internal and stored.actor == "runtime":
-            if self._take_mark(stored):
+        if internal:
+            mark = mark_of(type, stored.actor, stored.caused_by, stored.payload)
+            if mark is not None:
+                self.worked = True
+                self._takers[type](mark, stored)
                 return
-        elif self._open is not None and stored.actor != self._open.behavior:
+        is_of_runtime = internal and stored.actor == "runtime"
+        if self._open is not None and not is_of_runtime and stored.actor != self._open.behavior:
             self._lose_outcome()
         if not internal:
             self.tick += 1
@@ -231,22 +185,6 @@ class LogScanner:
             self._wait(stored, internal=False)
         elif type in SUBSCRIBABLE:
             self._wait(stored, internal=True)
-
-    def _take_mark(self, stored: StoredEvent) -> bool:
-        """Take the event as a mark, unless it is none: the runtime's marks name their cause, and stops none."""
-        found = self._handlers.get(stored.type)
-        if found is None:
-            return False
-        decode, take = found
-        try:
-            mark = decode(stored.payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return False
-        if stored.caused_by != (None if type(mark) is _Stop else mark.event_id):
-            return False
-        self.worked = True
-        take(mark, stored)
-        return True
 
     def cut_off(self) -> CutOff | None:
         """The invocation that a crash cut off, its prefix still to be read."""
@@ -274,7 +212,7 @@ class LogScanner:
             )
         self._open = None
 
-    def _on_matched(self, mark: _Mark, stored: StoredEvent) -> None:
+    def _on_matched(self, mark: Mark, stored: StoredEvent) -> None:
         self._lose_outcome()
         point = self._reach(mark, stored)
         point.matched_only = True
@@ -283,7 +221,7 @@ class LogScanner:
         self._open, self._open_at = point, stored.position
         self._wait(stored, internal=True)
 
-    def _on_started(self, mark: _Mark, stored: StoredEvent) -> None:
+    def _on_started(self, mark: Mark, stored: StoredEvent) -> None:
         opened = self._open_at if self._open is not None and self._open.matched_only else stored.position
         if opened == stored.position:
             self._lose_outcome()
@@ -297,14 +235,14 @@ class LogScanner:
                 point.last_relation = point.last_relation if relation is None else relation.sequence
         self._open, self._open_at = point, opened
 
-    def _on_outcome(self, mark: _Mark, stored: StoredEvent) -> None:
+    def _on_outcome(self, mark: Mark, stored: StoredEvent) -> None:
         self._open = None
         point = self._reach(mark, stored)
         if not point.triggered_by_internal:
             self._wait(stored, internal=True)
 
-    def _on_scheduled(self, scheduled: _Scheduled, stored: StoredEvent) -> None:
-        mark = _Mark(scheduled.behavior, scheduled.event_id, scheduled.ordinal)
+    def _on_scheduled(self, scheduled: Scheduled, stored: StoredEvent) -> None:
+        mark = Mark(scheduled.behavior, scheduled.event_id, scheduled.ordinal)
         self._lose_outcome()
         self._reach(mark, stored).is_scheduled = True
         if self.first_taken and self.waiting:
@@ -312,7 +250,7 @@ class LogScanner:
             self.entries[key] = WaitingEntry(mark.behavior, mark.ordinal, self.waiting[0], scheduled.fire_at_tick)
             self._by_tick.setdefault(scheduled.fire_at_tick, []).append(key)
 
-    def _on_idle(self, stop: _Stop, stored: StoredEvent) -> None:
+    def _on_idle(self, stop: Stop, stored: StoredEvent) -> None:
         self._lose_outcome()
         self.last_stop = (stored.type, None)
         self.worked = False
@@ -322,7 +260,7 @@ class LogScanner:
             self._forget_entries(tick)
         self._leave_first()
 
-    def _on_stop(self, stop: _Stop, stored: StoredEvent) -> None:
+    def _on_stop(self, stop: Stop, stored: StoredEvent) -> None:
         self._lose_outcome()
         self.last_stop = (stored.type, stop.exhausted_by)
         self.worked = False
@@ -343,7 +281,7 @@ class LogScanner:
         if self.point is not None and not self._is_at(turn):
             self.point = None
 
-    def _is_at(self, turn: _Turn) -> bool:
+    def _is_at(self, turn: Turn) -> bool:
         point = self.point
         return point is not None and (point.behavior, point.ordinal, point.event_id) == (
             turn.behavior,
@@ -354,7 +292,7 @@ class LogScanner:
     def _is_first(self, event_id: str) -> bool:
         return bool(self.first_taken and self.waiting and self.waiting[0].event.id == event_id)
 
-    def _reach(self, mark: _Mark, stored: StoredEvent) -> Point:
+    def _reach(self, mark: Mark, stored: StoredEvent) -> Point:
         """The point of a mark: the turn that it stands in; all work before that turn is decided."""
         self.stopped_at = None
         key = (mark.behavior, mark.ordinal, mark.event_id)
