@@ -25,6 +25,9 @@ TYPED = ["noxfile.py", "benchmarks", "scripts", "tests/docs", "tests/house", "te
 OWN_SESSIONS = ["docs", "wheels", "examples"]
 """Folders of `tests/` that a session of the same name runs."""
 
+SWEEPS = ["conformance", "crash", "durability"]
+"""Folders of `tests/` that start and kill processes by the hundred: on the newest Python only."""
+
 STORES = {"memory": "memory:", "sqlite": "sqlite:///{tmp}/c.db", "postgres": "{postgres}"}
 METRICS = {
     "noop": ["--metrics=activegraph.metrics:NoOpMetrics"],
@@ -64,11 +67,10 @@ nox.options.default_venv_backend = "uv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_venv = "yes"
+NEWEST = _newest_python()
+# The tests of the newest Python hold the suites on SQLite and PostgreSQL, one by one and in pairs.
 # The whole matrix of stores, metrics backends and interpreters is `nox -s conformance`.
-IN_SHORT = [
-    f"conformance-{_newest_python()}({pair})" for pair in ("memory, noop", "sqlite, recording", "postgres, noop")
-]
-nox.options.sessions = ["lint", "types", "wheels", "docs", "examples", *IN_SHORT, "tests"]
+nox.options.sessions = ["lint", "types", "wheels", "docs", "examples", f"conformance-{NEWEST}(memory, noop)", "tests"]
 
 
 def sync(session: nox.Session, *options: str) -> None:
@@ -105,8 +107,11 @@ def beside_postgres(session: nox.Session, *command: str) -> list[str]:
 def tests(session: nox.Session) -> None:
     """All tests but those of the other sessions; arguments after -- go to pytest."""
     sync(session, "--all-packages", "--all-extras", "--group=test")
-    chosen = session.posargs or ["--numprocesses=2", *[f"--ignore=tests/{name}" for name in OWN_SESSIONS]]
-    session.run("pytest", *chosen)
+    if session.posargs:
+        session.run("pytest", *session.posargs)
+        return
+    left_out = OWN_SESSIONS if session.python == NEWEST else [*OWN_SESSIONS, *SWEEPS]
+    session.run("pytest", "--numprocesses=2", *[f"--ignore=tests/{name}" for name in left_out])
 
 
 @nox.session(python=PYTHONS)
