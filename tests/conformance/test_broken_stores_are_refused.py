@@ -33,6 +33,14 @@ def test_a_broken_store_is_refused_by_its_promise(defect: Defect, tmp_path: Path
         assert str(refusal).startswith(f"{id} is broken: {refusal.case.promise}")
 
 
+def test_a_backend_that_tells_a_password_is_refused(tmp_path: Path) -> None:
+    suite = StoreUnderTest()
+    suite.enter(StoreTarget("telling:///{tmp}/x.db"), tmp_path)
+
+    with pytest.raises(BrokenPromise, match="L5 is broken: a password in a URL is told by nothing"):
+        suite.test_l5_a_password_is_never_told()
+
+
 def test_there_is_a_broken_store_for_every_group_of_promises() -> None:
     assert {id[0] for defect in BROKEN for id in defect.cases} == set("ABCDEFGHIJKLM")
     assert len(BROKEN) >= 40

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -164,10 +165,17 @@ class is_made_by_one_process_only(SQLiteBackend):
                 mark.touch(exist_ok=False)
             except FileExistsError as error:
                 raise StoreUnavailableError("being made", context={"driver": "sqlite", "reason": "locked"}) from error
+            time.sleep(0.5)
         return super().open(url, run_id, read_only=read_only)
 
 
-@breaks("L5")
-class shows_no_run(SQLiteEventStore):
-    def __repr__(self) -> str:
-        return "<store>"
+@breaks("L4")
+class uses_up_what_it_borrows(SQLiteEventStore):
+    _borrowed = 0
+
+    def iter_events(self, after: str | None = None, until: str | None = None) -> Iterator[Event]:
+        self._borrowed += 1
+        if self._borrowed > 100:
+            raise StoreUnavailableError("no connection left", context={"driver": "sqlite", "reason": "pool_timeout"})
+        yield from super().iter_events(after, until)
+        self._borrowed -= 1

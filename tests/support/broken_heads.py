@@ -107,6 +107,25 @@ class checks_the_head_before_its_transaction(_Current):
 
 
 @breaks("E3")
+class checks_the_head_and_then_reads_it_again(_Current):
+    def append_many(self, events: Sequence[Event], *, expected_count: int | None = None, **options: Any) -> int:
+        if expected_count is None or self._in_transaction or self.count() != expected_count:
+            return super().append_many(events, expected_count=expected_count, **options)
+        while True:
+            try:
+                self.catch_up()
+                return super().append_many(events, **options)
+            except ConcurrentWriterError:
+                continue
+
+
+@breaks("E2")
+class knows_its_own_head_best(_Current):
+    def append_many(self, events: Sequence[Event], *, expected_count: int | None = None, **options: Any) -> int:
+        return super().append_many(events, **options)
+
+
+@breaks("E3")
 class raises_another_error_when_it_lost(_Current):
     def append_many(self, events: Sequence[Event], *, expected_count: int | None = None, **options: Any) -> int:
         try:

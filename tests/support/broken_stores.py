@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 from activegraph.core.event import Event
+from activegraph.errors import InvalidStoreURL
 from activegraph.store.base import EventStore, ImportResult, RawEvent, RunRecord
 from activegraph.store.sqlite import SQLiteEventStore
 from activegraph.store.sqlite.backend import SQLiteBackend
 from activegraph.store.sqlite.conformance import SQLiteHooks
 from activegraph.store.url import StoreURL, parse_sqlite_url
 
-__all__ = ["BrokenBackend", "Defect", "breaks", "defects", "install"]
+__all__ = ["BrokenBackend", "Defect", "TellingBackend", "breaks", "defects", "install"]
 
 _Broken = TypeVar("_Broken", bound=type)
 
@@ -70,7 +71,11 @@ def install(folder: Path) -> None:
     about = folder / "broken_stores-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-stores\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[activegraph.stores]\nbroken = support.broken_stores:BrokenBackend\n")
+    (about / "entry_points.txt").write_text(
+        "[activegraph.stores]\n"
+        "broken = support.broken_stores:BrokenBackend\n"
+        "telling = support.broken_stores:TellingBackend\n"
+    )
     sys.path.insert(0, str(folder))
 
 
@@ -121,6 +126,17 @@ class BrokenBackend:
         return _Hooks()
 
 
+class TellingBackend(BrokenBackend):
+    """Tells every URL that it cannot use as it was given."""
+
+    scheme = "telling"
+
+    def parse(self, url: str) -> StoreURL:
+        if not url.startswith("telling:///"):
+            raise InvalidStoreURL(f"{url} names no file", context={"url": "***"})
+        return replace(super().parse(f"{url}?defect=none"), scheme="telling")
+
+
 class _Hooks:
     """The hooks of the sound store, for URLs of the broken one."""
 
@@ -140,4 +156,4 @@ def _sound(url: StoreURL) -> StoreURL:
 
 
 def _sound_text(url: str) -> str:
-    return "sqlite" + url.partition("?")[0].removeprefix("broken")
+    return f"sqlite:{url.partition('?')[0].partition(':')[2]}"

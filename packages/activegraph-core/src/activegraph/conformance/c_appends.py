@@ -8,6 +8,7 @@ import pytest
 
 from activegraph.conformance.cases import case, check, same
 from activegraph.conformance.samples import event, events, ids, same_events
+from activegraph.conformance.steps import watched
 from activegraph.conformance.suite import StoreSuite
 from activegraph.errors import (
     ConcurrentWriterError,
@@ -98,6 +99,14 @@ class AppendCases(StoreSuite):
             store.append_many([*events(3, start=4), event("evt_1")])
         _holds(self.beside(store), 3)
         _holds(self.again(store), 3)
+
+    @case("C3", "at no instant does anybody see part of a batch", needs=("append_many", "second handle"))
+    def test_c3_nobody_ever_sees_part_of_a_batch(self) -> None:
+        store: Any = self.filled(2)
+        other = self.beside(store)
+        seen = watched(lambda: store.append_many(events(6, start=3)), other.count)
+        check(set(seen) <= {2, 8}, f"while a batch of 6 was appended behind 2, another handle counted {seen}")
+        _holds(other, 8)
 
     @case("C4", "a batch with an event that cannot be kept is refused whole", needs=("append_many",))
     def test_c4_a_batch_with_an_unserializable_event_leaves_nothing_behind(self) -> None:
@@ -272,6 +281,14 @@ class AppendCases(StoreSuite):
         list(store.iter_events())
         store.truncate_after("evt_1")
         _holds(other, 1)
+
+    @case("C7", "at no instant does anybody see part of a truncation", needs=("second handle",))
+    def test_c7_nobody_ever_sees_part_of_a_truncation(self) -> None:
+        store = self.filled(8)
+        other = self.beside(store)
+        seen = watched(lambda: store.truncate_after("evt_2"), other.count)
+        check(set(seen) <= {2, 8}, f"while 6 of 8 events were truncated, another handle counted {seen}")
+        _holds(other, 2)
 
     @case("C8", "close() may be called twice, and every later call says that the store is closed")
     def test_c8_a_closed_store_says_that_it_is_closed(self) -> None:

@@ -46,6 +46,14 @@ class RecordCases(StoreSuite):
         store.append(event("evt_1"))
         _tells(store, **told, event_count=1, last_event_id="evt_1")
 
+    @case("G1", "a record that was handed out can be changed without changing the store", needs=("metadata",))
+    def test_g1_a_record_is_handed_out_as_a_copy(self) -> None:
+        store: Any = self.open()
+        store.upsert_run(created_at=_MADE, label="kept")
+        handed = store.get_run()
+        handed.label, handed.created_at, handed.parent_run_id = "changed", "never", "nobody"
+        _tells(store, label="kept", created_at=_MADE, parent_run_id=None)
+
     @case("G1", "None never erases what is recorded, and a new value replaces it", needs=("metadata",))
     def test_g1_none_never_erases(self) -> None:
         store: Any = self.open()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
 
-from activegraph.conformance.cases import Lacking, case, check, same
+from activegraph.conformance.cases import Lacking, case, check, of_scale, same
+from activegraph.conformance.catalog import Catalog
 from activegraph.conformance.samples import event, events, ids, same_events
+from activegraph.conformance.steps import watched
 from activegraph.conformance.suite import StoreSuite
 from activegraph.conformance.workload import append_batch, chain_problem, log_problem, numbered
 from activegraph.errors import EventNotFoundError, NonSerializableEventError, RunExistsError, RunNotFoundError
@@ -139,6 +142,59 @@ class ForkCases(StoreSuite):
             own = [event("evt_4", payload={"of": "child"}), event("evt_5", payload={"of": "child"})]
             same_events(list(forked.iter_events()), [*events(3), *own])
             same_events(list(last.iter_events()), [*events(3), own[0], event("evt_5", payload={"of": "grandchild"})])
+
+    @case(
+        "H4",
+        "a fork whose process dies is whole or absent, wherever that happens",
+        needs=("second process", "fork", "url"),
+        kind="X",
+    )
+    def test_h4_a_killed_fork_is_whole_or_absent(self) -> None:
+        parent = self.open()
+        append_batch(parent, numbered(1, 20))
+        runs = [self.new_run("fork") for _ in range(of_scale(100, 400))]
+        told = self.swept("fork", runs, parent=parent.run_id, at="evt_15")
+        known = {record.run_id: record for record in self.backend().list_runs(self.parsed_url())}
+        for message in told:
+            where = f"step {message['step']} of {message['of']}"
+            made = self.open(message["run"])
+            count = made.count()
+            made.close()
+            check(count in (0, 15), f"{count} of 15 events are in the fork after a kill at {where}")
+            check(
+                (message["run"] in known) == (count == 15),
+                f"the fork has {count} events and {'a' if message['run'] in known else 'no'} record after a kill at {where}",
+            )
+            if message["step"] is None:
+                same("events of a fork that had returned", count, 15)
+        same("events of the parent", parent.count(), 20)
+
+    @case("H4", "at no instant does anybody see part of a fork", needs=("fork", "second handle"))
+    def test_h4_nobody_ever_sees_part_of_a_fork(self) -> None:
+        parent = self._parent(8)
+        for catalog in self.catalogs():
+            if catalog.fork_run is None:
+                continue
+            run = self.new_run("fork")
+            made = self.open(run)
+            fork = partial(
+                catalog.fork_run,
+                parent_run_id=parent.run_id,
+                new_run_id=run,
+                at_event_id="evt_6",
+                label=None,
+                created_at=_MADE,
+            )
+
+            def look(made: EventStore = made, catalog: Catalog = catalog) -> tuple[int, bool]:
+                return made.count(), any(record.run_id == made.run_id for record in catalog.list_runs())
+
+            seen = set(watched(fork, look))
+            check(
+                seen <= {(0, False), (6, True)},
+                f"while {catalog.name} forked 6 events, others saw (events, record) {seen}",
+            )
+            same("events of the fork", made.count(), 6)
 
     @case("H4", "a fork whose insert fails leaves nothing behind", needs=("fork", "url"))
     def test_h4_a_fork_whose_insert_fails_leaves_nothing(self) -> None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace as replace_row
 
 from activegraph.conformance.cases import case, check, of_scale, same
 from activegraph.conformance.samples import HARD_VALUES, event, events, same_events
+from activegraph.conformance.steps import watched
 from activegraph.conformance.suite import StoreSuite
 from activegraph.conformance.workload import chain_problem, raw_copy
 from activegraph.core.event import Event
@@ -150,6 +151,15 @@ class CopyCases(StoreSuite):
                 check((record.run_id in known) == bool(held), "an import that failed left a record, or took one away")
                 if cut in (1, 1001):
                     same("import again", self._import(record, rows), ImportResult(2100 - held, held))
+
+    @case("I5", "at no instant does anybody see part of an import", needs=("import", "second handle"))
+    def test_i5_nobody_ever_sees_part_of_an_import(self) -> None:
+        record = self._record()
+        other = self.open(record.run_id)
+        rows = raw_copy(events(12))
+        seen = watched(lambda: self._import(record, rows), other.count)
+        check(set(seen) <= {0, 12}, f"while 12 events were imported, others counted {set(seen)}")
+        same("count()", other.count(), 12)
 
     @case("I5", "rows of an import that are no run are refused whole", needs=("import",))
     def test_i5_rows_that_are_no_run_are_refused(self) -> None:

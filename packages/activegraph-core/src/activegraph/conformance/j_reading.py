@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from activegraph.conformance.cases import case, check, not_on_this_machine, same
 from activegraph.conformance.children import Message
 from activegraph.conformance.processes import ask, options
 from activegraph.conformance.samples import event, events, ids, same_events
-from activegraph.conformance.suite import StoreSuite
+from activegraph.conformance.suite import StoreSuite, directory_state
 from activegraph.conformance.workload import append_batch, log_problem, numbered
 from activegraph.errors import StoreNotFoundError, StoreReadOnlyError
 from activegraph.store.base import EventStore
@@ -54,6 +55,16 @@ class ReadingCases(StoreSuite):
             check(store.get_run() is None, "an unknown run has a record")
             check(self.open(ghost).get_run() is None, "reading an unknown run made its record")  # type: ignore[attr-defined]  # as above
 
+    @case("J1", "a read-only handle where nothing is makes no file", needs=("read-only handle", "url"))
+    def test_j1_a_read_only_handle_makes_no_file(self) -> None:
+        path = self.parsed_url().sqlite_path
+        if path is None or Path(path).exists():
+            return
+        before = directory_state(Path(path).parent)
+        with pytest.raises(StoreNotFoundError):
+            self.reader(self.new_run())
+        same("what is there afterwards", directory_state(Path(path).parent), before)
+
     @case("J2", "a read-only handle reads everything and refuses every write", needs=("read-only handle",))
     def test_j2_a_read_only_handle_refuses_every_write(self) -> None:
         writer = self.filled(3)
@@ -77,7 +88,7 @@ class ReadingCases(StoreSuite):
             same(f"run of the refusal of {name}()", refusal.value.context.get("run_id"), store.run_id)
         _reads_all(store, 3)
         store.close()
-        same_events(list(self.open(writer.run_id).iter_events()), events(3))
+        same_events(list(self.again(writer).iter_events()), events(3))
 
     @case("J2", "reading leaves every byte as it was", needs=("read-only handle", "state"))
     def test_j2_reading_changes_nothing(self) -> None:

@@ -147,7 +147,7 @@ class GuardCases(StoreSuite):
                     raise
                 continue  # a hook that cannot remove a row leaves the others tried
             opens: dict[str, Callable[[], object]] = {
-                "opening for writing": lambda: self.keep(self.make_store(store.run_id)).count(),
+                "opening for writing": lambda: self.open().count(),
             }
             if self.offers("read-only handle"):
                 opens["opening read-only"] = lambda: self.reader(store.run_id).count()

@@ -1,8 +1,7 @@
 """Processes that are killed at work: at every step of one operation, or at random instants under load.
 
-A step of an operation is the return from a function written in C that is more than arithmetic:
-only there a store can have changed anything outside. A profile hook counts them and ends the
-process with SIGKILL at the one that was chosen, which is exact where a timer would miss.
+A profile hook counts the steps of an operation and ends the process with SIGKILL at the one that was
+chosen.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from activegraph.conformance.children import Child, Say
+from activegraph.conformance.steps import is_step
 from activegraph.conformance.workload import append_batch, numbered, raw_copy
 
 if TYPE_CHECKING:
@@ -28,12 +27,6 @@ Hear = Callable[[], str]
 Action = Callable[["Target", str, dict[str, Any]], Callable[[], object]]
 
 
-_PURE = {"_hashlib", "_struct", "base64", "binascii", "itertools", "math", "msgspec", "msgspec.json", "re", "time"}
-_PURE_TYPES = (bool, bytes, bytearray, dict, float, frozenset, int, list, set, str, tuple, type, type(None))
-_ACTING = {"__import__", "compile", "eval", "exec", "open", "print"}
-"""Of the functions in `builtins`, those that may change something outside."""
-
-
 class _Fuse:
     """Counts steps; at number `at` the process is dead."""
 
@@ -42,18 +35,10 @@ class _Fuse:
         self._at = at
 
     def __call__(self, frame: object, event: str, function: Any) -> None:
-        if event == "c_return" and not _is_pure(function):
+        if is_step(event, function):
             self.count += 1
             if self.count == self._at:
                 os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _is_pure(function: Any) -> bool:
-    """Whether a C function computes and does nothing else."""
-    owner = getattr(function, "__self__", None)
-    if isinstance(owner, ModuleType):
-        return owner.__name__ in _PURE or (owner.__name__ == "builtins" and function.__name__ not in _ACTING)
-    return isinstance(owner, _PURE_TYPES) or type(owner).__module__ in _PURE
 
 
 def _append(target: Target, run: str, options: dict[str, Any]) -> Callable[[], object]:

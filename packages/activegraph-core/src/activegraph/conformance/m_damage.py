@@ -38,11 +38,12 @@ class DamageCases(StoreSuite):
     def test_m1_an_unreadable_payload_is_named_and_the_others_are_read(self) -> None:
         made = 0
         for text in _UNREADABLE:
-            run_id = self._stored(5)
+            stored = self._stored(5)
+            run_id = stored.run_id
             if not self._damaged(run_id, 3, payload=text):
                 continue
             made += 1
-            store: Any = self.open(run_id)
+            store: Any = self.again(stored)
             found: list[Any] = []
             with pytest.raises(CorruptedEventPayloadError) as refusal:
                 for each in store.iter_events():
@@ -67,9 +68,10 @@ class DamageCases(StoreSuite):
 
     @case("M1", "a missing position is told by every read that passes it", needs=("damaged row",))
     def test_m1_a_missing_position_is_told(self) -> None:
-        run_id = self._stored(5)
+        stored = self._stored(5)
+        run_id = stored.run_id
         self.damage(run_id, 3, delete=True)
-        store = self.open(run_id)
+        store = self.again(stored)
         found: list[str] = []
         with pytest.raises(LogInconsistencyError) as refusal:
             found += (each.id for each in store.iter_events())
@@ -92,13 +94,15 @@ class DamageCases(StoreSuite):
             "another digest": [(3, {"digest": bytes(32)})],
         }
         for name, steps in changes.items():
-            run_id = self._stored(5)
+            stored = self._stored(5)
+            run_id = stored.run_id
             for position, columns in steps:
                 self.damage(run_id, position, **columns)
             self._found_by_the_check(run_id, None, what=name)
-        run_id = self._stored(5)
+        stored = self._stored(5)
+        run_id = stored.run_id
         self._sound(run_id)
-        self._swap(run_id)
+        self._swap(stored)
         self._found_by_the_check(run_id, None, what="two events that changed places")
 
     @case("M2", "a payload that was edited by hand and is valid is read with its new value", needs=("damaged row",))
@@ -109,18 +113,20 @@ class DamageCases(StoreSuite):
             '{"a":1e2,"b":{"$ag.bytes":"YQ=="}}': {"a": 100.0, "b": b"a"},
         }
         for text, value in edits.items():
-            run_id = self._stored(4)
+            stored = self._stored(4)
+            run_id = stored.run_id
             self.damage(run_id, 2, payload=text)
-            store = self.open(run_id)
+            store = self.again(stored)
             expected = [events(1)[0], event("evt_2", payload=value), *events(2, start=3)]
             same_events(list(store.iter_events()), expected)
             found = store.get_event("evt_2")
             same_events([found] if found else [], expected[1:2])
 
-    def _stored(self, number: int) -> str:
-        store: EventStore = self.filled(number)
+    def _stored(self, number: int) -> EventStore:
+        """A run of events, its handle closed."""
+        store = self.filled(number)
         store.close()
-        return store.run_id
+        return store
 
     def _damaged(self, run_id: str, position: int, **columns: Any) -> bool:
         """Whether a row could be damaged in this way; some databases refuse text that is no JSON."""
@@ -142,9 +148,10 @@ class DamageCases(StoreSuite):
         if first_bad is not None:
             same("the event that the integrity check names", report.first_bad, first_bad)
 
-    def _swap(self, run_id: str) -> None:
+    def _swap(self, stored: EventStore) -> None:
         """Let the third and the fourth event change places, all their columns with them."""
-        store: Any = self.open(run_id)
+        run_id = stored.run_id
+        store: Any = self.again(stored)
         third, fourth = list(store.iter_raw())[2:4]
         store.close()
         names = ("id", "type", "actor", "payload", "frame_id", "caused_by", "timestamp", "digest")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from activegraph.conformance.cases import Lacking
+from activegraph.conformance.cases import Lacking, check, same
 from activegraph.conformance.catalog import Catalog, doors
 from activegraph.conformance.children import Message
 from activegraph.conformance.hooks import hooks_of
@@ -44,6 +44,7 @@ _HOOKED = {
     "import": "import_run of its backend, or transaction, and the store's URL (hook: url)",
     "empty place": "an empty place ({tmp} in the URL, or the backend's hook isolated)",
     "state": "a look at all that the store keeps (the backend's hook state)",
+    "storage": "storage outside of its process",
     "server": "a server behind the URL",
     "foreign tables": "somebody else's tables (the backend's hook make_foreign)",
     "held lock": "a lock of another session (the backend's hook held_lock)",
@@ -117,6 +118,8 @@ class StoreSuite:
                 return self._overrides("damage")
             case "schema version":
                 return self._overrides("set_meta")
+            case "storage":
+                return True
             case "catalog" | "fork":
                 return any(need == "catalog" or each.fork_run is not None for each in self.catalogs())
             case "import":
@@ -254,9 +257,10 @@ class StoreSuite:
     def again(self, store: EventStore) -> EventStore:
         """The run of `store` after that handle was closed and given up."""
         store.close()
-        if self._overrides("reopen"):
-            return self.keep(self.reopen(store))
-        return self.open(store.run_id)
+        again = self.keep(self.reopen(store)) if self._overrides("reopen") else self.open(store.run_id)
+        if again is store:
+            raise Lacking(_HOOKED["second handle"])
+        return again
 
     def empty_url(self) -> str:
         """The URL of a place of its own where no store has been yet."""
@@ -275,6 +279,15 @@ class StoreSuite:
     def work(self, command: str, **named: Any) -> list[Message]:
         """What a worker on the store under test tells of a command."""
         return ask(self.crash_command(command, options(**named)))
+
+    def swept(self, action: str, runs: list[str], **named: Any) -> list[Message]:
+        """Kill one process per run at different steps of an action; gives at which each was killed."""
+        told = self.work("sweep", action=action, runs=runs, **named)
+        failed = [message for message in told if "error" in message]
+        check(not failed, f"a process failed: {failed[:1]}")
+        same("runs of the processes that were killed", [message["run"] for message in told], runs[: len(told)])
+        check(len(told) >= min(len(runs), 3), "no process was killed")
+        return told
 
     def state_of(self, url: str | None) -> object:
         """All that is in the place of a URL, comparable by `==`: files, or what the hook `state` tells.

@@ -41,6 +41,7 @@ _MEMORY_LACKS = {
     "foreign tables",
     "held lock",
     "migrate",
+    "storage",
     *_FILES_LACK,
 }
 _PLACE = "{tmp}"

@@ -18,8 +18,10 @@ from activegraph.conformance.cases import not_on_this_machine
 
 __all__ = ["SyncTrace"]
 
-_CALLS = "fsync,fdatasync,syncfs,sync,msync,sync_file_range,getpriority"
+_SYNCS = "fsync,fdatasync,syncfs,sync,msync,sync_file_range"
+_WRITES = "write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,sendmmsg,ftruncate"
 _SYNC = re.compile(r"\b(?:fsync|fdatasync|syncfs|sync)\(.*= 0|\bmsync\(.*MS_SYNC.*= 0")
+_WRITE = re.compile(rf"\b(?:{_WRITES.replace(',', '|')})\(\d+")
 _PR_SET_PTRACER = 0x59616D61
 _SECONDS = 20.0
 
@@ -38,7 +40,17 @@ class SyncTrace:
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_PTRACER, ctypes.c_ulong(-1), 0, 0, 0)
         self._process = subprocess.Popen(
-            [program or "", "-f", "-qq", "-e", f"trace={_CALLS}", "-o", str(self._output), "-p", str(os.getpid())],
+            [
+                program or "",
+                "-f",
+                "-qq",
+                "-e",
+                f"trace={_SYNCS},{_WRITES},getpriority",
+                "-o",
+                str(self._output),
+                "-p",
+                str(os.getpid()),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -65,8 +77,15 @@ class SyncTrace:
             self._process.stderr.close()
         self._folder.cleanup()
 
-    def count(self, action: Callable[[], object]) -> int:
+    def syncs(self, action: Callable[[], object]) -> int:
         """Successful calls that force data to stable storage, made by any thread while `action` runs."""
+        return sum(1 for line in self._lines_of(action) if _SYNC.search(line))
+
+    def writes(self, action: Callable[[], object]) -> int:
+        """Calls that write to a file or send to a server while `action` runs."""
+        return sum(1 for line in self._lines_of(action) if _WRITE.search(line))
+
+    def _lines_of(self, action: Callable[[], object]) -> list[str]:
         first = self._mark()
         action()
         last = self._mark()
@@ -77,7 +96,7 @@ class SyncTrace:
         lines = self._output.read_text(errors="replace").splitlines()
         start = next(n for n, line in enumerate(lines) if first in line)
         stop = next(n for n, line in enumerate(lines) if last in line)
-        return sum(1 for line in lines[start:stop] if _SYNC.search(line))
+        return lines[start:stop]
 
     def _mark(self) -> str:
         """Leave a call in the trace that nothing else makes."""

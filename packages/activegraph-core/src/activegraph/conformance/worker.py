@@ -27,6 +27,9 @@ __all__ = ["Target", "main"]
 
 Hear = Callable[[], str]
 
+_MOST_LOSSES = 20_000
+"""Losses of one writer after which it is plain that nobody lets it in."""
+
 
 class Target:
     """The store under test, as another process reaches it."""
@@ -68,7 +71,7 @@ def contend(target: Target, say: Say, *, run: str, processes: int, batches: int,
             for batch in range(batches):
                 while True:
                     # What it expected stands in the events, so that a reader of the log can tell who was let in wrongly.
-                    at = sum(1 for _ in store.iter_events())
+                    at = store.count() if batch % 2 else sum(1 for _ in store.iter_events())
                     payload = {"w": name, "b": batch, "at": at}
                     made = [Event(f"{name}_{batch}_{n}", "work.done", {**payload, "n": n}) for n in range(size)]
                     try:
@@ -76,6 +79,8 @@ def contend(target: Target, say: Say, *, run: str, processes: int, batches: int,
                         break
                     except ConcurrentWriterError:
                         lost += 1
+                        if lost > _MOST_LOSSES:
+                            raise
             say({"writer": name, "lost": lost})
 
         return task
@@ -226,10 +231,22 @@ def read_all(target: Target, say: Say, *, run: str, user: int | None = None) -> 
 
 
 def _together(tasks: list[Callable[[Say, Hear], None]], say: Say) -> None:
-    """Fork all, then let them go at once, and pass on what they say."""
-    children = [Child(task) for task in tasks]
+    """Fork all, then let them go at the same moment, and pass on what they say."""
+    held, holding = os.pipe()
+
+    def waiting(task: Callable[[Say, Hear], None]) -> Callable[[Say, Hear], None]:
+        def started(say: Say, hear: Hear) -> None:
+            os.close(holding)
+            say({"ready": True})
+            # Ends for all of them when the parent closes the other side.
+            task(say, lambda: os.read(held, 1).decode())
+
+        return started
+
+    children = [Child(waiting(task)) for task in tasks]
     for child in children:
-        child.send()
+        child.next_message()
+    os.close(holding)
     for _, message in gather(children):
         say(message)
 
