@@ -36,18 +36,18 @@ _decode = msgspec.json.Decoder(LogLine).decode
 
 
 def decode_line(line: bytes) -> LogLine | None:
-    """The line's fields, or None for what is no line of a jsonlog."""
+    """The line's fields, or None for what is no line of a jsonlog (one without a readable time is none)."""
     try:
-        return _decode(line)
+        fields = _decode(line)
     except msgspec.MsgspecError:
-        pass
+        return None
     except UnicodeDecodeError:
         # Databases in SQL_ASCII write what their clients sent; the rest of such a line is still good.
         try:
-            return _decode(line.decode("utf-8", "replace").encode("utf-8"))
+            fields = _decode(line.decode("utf-8", "replace").encode("utf-8"))
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            pass
-    return None
+            return None
+    return None if parse_time(fields.timestamp) is None else fields
 
 
 def parse_time(timestamp: str) -> float | None:
