@@ -146,6 +146,8 @@ def test_somebody_elses_database_is_refused_and_untouched(tmp_path: Path, read_o
         SQLiteEventStore(path, "run_a", read_only=read_only)
 
     assert refusal.value.context["found_version"] is None
+    assert "name another file" in refusal.value.how_to_fix
+    assert "migrate" not in refusal.value.how_to_fix
     assert files(tmp_path) == before
 
 

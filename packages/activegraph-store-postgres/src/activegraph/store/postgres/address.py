@@ -142,4 +142,4 @@ def mask(text: str, secrets: Iterable[str]) -> str:
 
 def refused_by_libpq(url: str, message: str, secrets: Iterable[str]) -> InvalidStoreURL:
     """The error for a URL that the driver cannot read."""
-    return invalid(url, f"is not accepted by libpq: {mask(message, secrets)}", _BARE_FORM)
+    return invalid(url, f"is not accepted by libpq: {mask(message.strip(), secrets)}", _BARE_FORM)

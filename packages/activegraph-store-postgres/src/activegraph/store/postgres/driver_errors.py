@@ -114,9 +114,11 @@ def unavailable(
         context.get("committed"),  # type: ignore[call-overload]  # None and a missing key have no sentence
         " Whether it was stored is not known." if "committed" in context else "",
     )
+    # Nobody has said yet what the connection is for, so that is not told either.
+    tried = "Connecting to" if reason == "connect" else "Writing to" if "committed" in context else "Using"
     return StoreUnavailableError(
         f"{place.safe_url} is unavailable ({reason}): {shown}",
-        what_failed=f"{'Writing to' if 'committed' in context else 'Using'} {place.safe_url}: {shown}.{outcome}",
+        what_failed=f"{tried} {place.safe_url}: {shown.rstrip('.')}.{outcome}",
         why="The database cannot do it now.",
         how_to_fix=fix or _FIXES[reason].format(url=place.safe_url),
         context={"driver": DRIVER, "reason": reason, "run_id": run_id, **context},

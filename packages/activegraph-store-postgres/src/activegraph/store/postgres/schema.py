@@ -273,7 +273,10 @@ def _mismatch(place: Place, schema: str | None, codec: str | None) -> SchemaVers
         f"{place.safe_url} has schema version {shown}, this version reads {SCHEMA_VERSION!r}",
         what_failed=f"Opening {place.safe_url}. Nothing was read or written.",
         why="A log that is not understood must not be added to.",
-        how_to_fix="Use the version of activegraph that wrote it, or copy it into a new store:\n"
+        how_to_fix="If another program made these tables, name another database or schema (search_path); "
+        "if they were a store, restore them from a backup."
+        if schema is None
+        else "Use the version of activegraph that wrote it, or copy it into a new store:\n"
         f"    activegraph migrate --from '{place.safe_url}' --to sqlite:///new.db",
         context={
             "found_version": schema,

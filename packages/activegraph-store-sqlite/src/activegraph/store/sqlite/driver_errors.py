@@ -29,9 +29,11 @@ _REASONS = {
 _FIXES = {
     "locked": "Another process holds the write lock: wait for it, or raise `?busy_timeout=` in the URL.",
     "full": "Make space on the disk, then load the run again; everything that was acknowledged is there.",
-    "permission": "Check the owner and mode of the file and its directory, or open it with read_only=True.",
+    "permission": "Check the owner and mode of the file and its directory.",
     "io": "Check the path, the disk and the file system, then open the store again.",
 }
+
+_TO_READ_ONLY = " To read only, open it with read_only=True."
 
 
 @contextmanager
@@ -80,7 +82,7 @@ def as_ours(
         f"{location.shown} is unavailable ({reason}): {error}",
         what_failed=f"{'Writing to' if writing else 'Reading'} {location.shown}: {error}.{outcome}",
         why="The database cannot do it now.",
-        how_to_fix=_FIXES[reason],
+        how_to_fix=_FIXES[reason] + (_TO_READ_ONLY if writing and reason == "permission" else ""),
         context=context,
     )
 

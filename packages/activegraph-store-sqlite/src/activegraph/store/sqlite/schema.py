@@ -178,7 +178,9 @@ def mismatch(location: Location, schema: object, codec: object, tables: int) -> 
         f"{location.shown} has schema version {shown}, this version reads {SCHEMA_VERSION!r}",
         what_failed=f"Opening {location.shown}. Nothing was read or written.",
         why="A log that is not understood must not be added to.",
-        how_to_fix="Use the version of activegraph that wrote it, or copy it into a new store:\n"
+        how_to_fix="If another program made this database, name another file; if it was a store, restore it from a copy."
+        if schema is None
+        else "Use the version of activegraph that wrote it, or copy it into a new store:\n"
         f"    activegraph migrate --from {sqlite_url(location.file)} --to sqlite:///new.db",
         context={
             "found_version": schema,
