@@ -186,7 +186,7 @@ def test_a_reader_beside_a_writer_sees_whole_batches(path: Path) -> None:
     try:
         seen = 0
         with SQLiteEventStore(path, "run_a", read_only=True) as reader:
-            for _ in range(60):
+            for _ in range(25):
                 rows = raw(reader)
                 assert is_whole(rows)
                 assert whole_batches(rows)

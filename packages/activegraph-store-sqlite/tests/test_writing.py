@@ -226,7 +226,7 @@ def test_a_sync_that_fails_says_that_the_commit_is_in_the_database(path: Path, m
         def broken(descriptor: int) -> None:
             raise OSError(5, "Input/output error")
 
-        monkeypatch.setattr(connection.os, "fdatasync", broken)
+        monkeypatch.setattr(connection, "force", broken)
         with pytest.raises(StoreUnavailableError) as refusal:
             store.append_many(events(2, 2), sync=True)
         assert refusal.value.context["reason"] == "io"

@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from activegraph import Graph
+from activegraph import Graph, Runtime
 from activegraph.core.event import NO_DIGEST
-from activegraph.errors import IncompatibleRuntimeState, RunNotFoundError, StoreNotFoundError
+from activegraph.errors import (
+    CorruptedEventPayloadError,
+    IncompatibleRuntimeState,
+    RunNotFoundError,
+    StoreNotFoundError,
+)
 from activegraph.store import InMemoryEventStore, RawEvent, SQLiteEventStore, VerifyReport, sqlite_url, verify_run
 from activegraph.store.serde import decode_payload
 from activegraph.store.verify import LogCheck
@@ -268,3 +273,20 @@ def test_a_store_without_digests_cannot_be_checked(monkeypatch: pytest.MonkeyPat
     open_store("acme:one", "run_a").append(event("evt_001"))
     with pytest.raises(IncompatibleRuntimeState):
         verify_run("acme:one")
+
+
+def test_a_load_of_a_damaged_log_writes_one_critical_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "a.db"
+    write(path, LOG)
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE events SET payload = '{\"secret\": ' WHERE position = 5")
+    connection.commit()
+    connection.close()
+
+    with pytest.raises(CorruptedEventPayloadError):
+        Runtime.load(path, run_id="run_a")
+
+    (line,) = [r for r in caplog.records if r.levelname == "CRITICAL"]
+    assert line.getMessage().startswith("event log inconsistency: ")
+    assert (line.event_id, line.run_id) == (LOG[4].id, "run_a")  # type: ignore[attr-defined]
+    assert "secret" not in line.getMessage()

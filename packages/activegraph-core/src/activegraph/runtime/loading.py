@@ -23,7 +23,7 @@ from activegraph.core.state import ObjectState, RelationState
 from activegraph.errors import LogInconsistencyError
 from activegraph.runtime.approvals import Approvals
 from activegraph.runtime.scanner import CutOff, LogScanner, StoredEvent
-from activegraph.store.serde import checked_payload
+from activegraph.store.serde import checked_payload, inconsistency_logged
 
 if TYPE_CHECKING:
     from activegraph.store.base import EventStore, RunRecord
@@ -68,7 +68,8 @@ def load_run(
         projection=graph._projection,
     )
     approvals = Approvals()
-    recent, head, frame_id = _rebuild(graph, store, (scan.see, approvals.see, *readers))
+    with inconsistency_logged(store.run_id):
+        recent, head, frame_id = _rebuild(graph, store, (scan.see, approvals.see, *readers))
     cut = scan.cut_off()
     if cut is not None:
         # The invocation begins again with the graph and the ids that it began with.

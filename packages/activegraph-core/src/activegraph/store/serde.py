@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -34,6 +35,7 @@ __all__ = [
     "encode_value",
     "event_digest",
     "header_of",
+    "inconsistency_logged",
     "log_inconsistency",
     "stored_event",
     "validate_event",
@@ -123,7 +125,10 @@ def checked_payload(text: str, *, event_id: str, run_id: str | None) -> bytes:
 
 
 def log_inconsistency(error: CorruptedEventPayloadError | LogInconsistencyError, run_id: str | None) -> None:
-    """The CRITICAL line of a log that cannot be read as it was written; it quotes no payload."""
+    """The CRITICAL line of a log that cannot be read as it was written: one an error, and it quotes no payload."""
+    if error.__dict__.get("_is_logged"):
+        return
+    error.__dict__["_is_logged"] = True
     extra = {
         "run_id": run_id,
         "event_id": error.context.get("event_id"),
@@ -136,6 +141,16 @@ def log_inconsistency(error: CorruptedEventPayloadError | LogInconsistencyError,
         error.summary,
         extra={name: value for name, value in extra.items() if value is not None},
     )
+
+
+@contextmanager
+def inconsistency_logged(run_id: str | None) -> Iterator[None]:
+    """Log what the block finds to be no log of a run."""
+    try:
+        yield
+    except (CorruptedEventPayloadError, LogInconsistencyError) as error:
+        log_inconsistency(error, run_id)
+        raise
 
 
 def corrupted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import time
 from contextlib import suppress
 
@@ -140,9 +141,19 @@ def sync_log(location: Location) -> None:
     """
     descriptor = os.open(location.log, os.O_RDWR)
     try:
-        os.fdatasync(descriptor)
+        force(descriptor)
     finally:
         os.close(descriptor)
+
+
+def force(descriptor: int) -> None:
+    """Wait until what was written is on the disk; macOS takes an order of its own for that."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fdatasync(descriptor)
 
 
 def sync_directory(location: Location) -> None:
