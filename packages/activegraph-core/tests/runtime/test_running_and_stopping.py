@@ -13,6 +13,7 @@ from activegraph.core.clock import FrozenClock, TickingClock
 from activegraph.core.event import Event
 from activegraph.core.graph import Graph
 from activegraph.errors import (
+    ConcurrentWriterError,
     IncompatibleRuntimeState,
     InvalidRuntimeConfiguration,
     RunNotFoundError,
@@ -20,6 +21,7 @@ from activegraph.errors import (
     StoreNotFoundError,
 )
 from activegraph.runtime.budget import DIMENSIONS, Budget
+from activegraph.runtime.failures import log_commit_failure
 from activegraph.runtime.runtime import Runtime
 from activegraph.store import InMemoryEventStore, list_runs
 
@@ -529,3 +531,18 @@ class TestForkAndSave:
         assert runtime.status().state == "idle"
         assert runtime.graph.all_objects() == []
         runtime.close()
+
+
+def test_a_run_that_another_writer_took_over_says_how_far_both_are(caplog: pytest.LogCaptureFixture) -> None:
+    error = ConcurrentWriterError(
+        run_id="run_a",
+        expected_head="evt_002",
+        actual_head="evt_004",
+        expected_count=2,
+        actual_count=4,
+        driver="sqlite",
+    )
+
+    log_commit_failure("run_a", error)
+
+    assert caplog.messages == ["concurrent writer: expected 2 events, found 4"]

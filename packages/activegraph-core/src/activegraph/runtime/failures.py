@@ -81,8 +81,8 @@ def log_commit_failure(run_id: str, error: BaseException) -> None:
     if isinstance(error, ConcurrentWriterError):
         _store.critical(
             "concurrent writer: expected %s events, found %s",
-            error.context.get("expected_head"),
-            error.context.get("actual_head"),
+            error.expected_count,
+            error.actual_count,
             extra=fields,
         )
         return
