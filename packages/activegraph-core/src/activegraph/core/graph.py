@@ -225,7 +225,10 @@ class Graph:
         return taken
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Commit the host changes of a `with` block together; nesting joins the outer block."""
+        """Commit the host changes of a `with` block together; nesting joins the outer block.
+
+        A crash leaves all of them or none. An exception undoes nothing: it commits what was changed, and propagates.
+        """
         return self._recorder.transaction()
 
     def add_listener(self, listener: Listener) -> None:
