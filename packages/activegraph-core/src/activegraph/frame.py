@@ -9,7 +9,7 @@ __all__ = ["Frame"]
 
 @dataclass
 class Frame:
-    """What a run is for (runtime.md 11.1). Its id goes into every event of the runtime and its behaviors."""
+    """What a run is for. Its id goes into every event of the runtime and its behaviors."""
 
     goal: str
     id: str | None = None

@@ -9,7 +9,7 @@ __all__ = ["Policy"]
 
 @dataclass
 class Policy:
-    """What behaviors say they may do (runtime.md 11.2); shown to them as `ctx.policy`, recorded, not enforced."""
+    """What behaviors say they may do; shown to them as `ctx.policy`, recorded, not enforced."""
 
     behavior: str | None = None
     can_create: list[str] = field(default_factory=list)

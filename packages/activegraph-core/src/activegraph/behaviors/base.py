@@ -32,13 +32,13 @@ BehaviorFunction = Callable[..., Any]
 
 @dataclass(eq=False)
 class Behavior:
-    """A function that reacts to events (runtime.md 6).
+    """A function that reacts to events.
 
     Attributes:
         name: Actor of what it emits, and its name in logs, metrics and the trace.
         fn: Called as `fn(event, graph, ctx)`; None only in a subclass that overrides `run`.
         on: Event types, any of which matches; empty or `"*"` for every queue-visible event.
-        where: Condition on the event (runtime.md 4.8).
+        where: Condition on the event.
         view_spec: What `ctx.view` shows; None for the whole graph.
         creates, budget, priority: Recorded, not enforced.
         pattern: Source text of the pattern that must match.
@@ -74,7 +74,7 @@ class Behavior:
 
 @dataclass(eq=False)
 class RelationBehavior:
-    """A function that reacts to events about the ends of relations of one type (runtime.md 9.3).
+    """A function that reacts to events about the ends of relations of one type.
 
     `fn` is called as `fn(relation, event, graph, ctx)`; the other fields are those of `Behavior`.
     """

@@ -1,4 +1,4 @@
-"""How long a behavior waits: a whole number of dispatched events (runtime.md 9.5)."""
+"""How long a behavior waits: a whole number of dispatched events."""
 
 from __future__ import annotations
 

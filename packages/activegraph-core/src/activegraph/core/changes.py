@@ -43,7 +43,7 @@ class Stamp(Struct, frozen=True, gc=False):
 
 
 def provenance(stamp: Stamp, *, timestamp: str, run_id: str, evidence: bytes, created_by: str | None) -> bytes:
-    """The provenance object of runtime.md 4.3 as canonical text."""
+    """The provenance object of an element as canonical text."""
     parts = [
         b'{"created_by":',
         _quote(created_by),

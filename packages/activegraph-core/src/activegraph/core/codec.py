@@ -1,4 +1,4 @@
-"""The canonical form: one text for one value, on every store (operator.md 2).
+"""The canonical form: one text for one value, on every store.
 
 Two layers. The event boundary turns what a user passed into plain data, or refuses it with the
 path of the value. The codec writes plain data as canonical JSON and reads it back, losing
@@ -238,7 +238,7 @@ def _object(pairs: list[tuple[str, Any]]) -> Any:
 
 
 def encode_value(value: Any) -> bytes:
-    """Any value of the table in operator.md 2.3 as canonical bytes; reversible.
+    """Any value that the log carries as canonical bytes; reversible.
 
     Raises:
         NonSerializableEventError: The value is not of the table; subclasses of its types are not,

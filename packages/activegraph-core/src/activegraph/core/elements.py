@@ -19,7 +19,7 @@ __all__ = ["Object", "Relation", "object_handle", "relation_handle"]
 
 @dataclass
 class Object:
-    """A projected node (runtime.md 4.2). For reading: changing it never changes the graph.
+    """A projected node. For reading: changing it never changes the graph.
 
     Attributes:
         id: `{type}#{n}`.
@@ -62,7 +62,7 @@ class Object:
 
 @dataclass
 class Relation:
-    """A projected edge (runtime.md 4.2); its ends need not exist as objects."""
+    """A projected edge; its ends need not exist as objects."""
 
     id: str
     source: str

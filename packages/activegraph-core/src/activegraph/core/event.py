@@ -37,7 +37,7 @@ _Raw = msgspec.Raw
 
 @dataclass(frozen=True)
 class Event:
-    """One immutable record of a run's log (runtime.md 3.1).
+    """One immutable record of a run's log.
 
     Attributes:
         id: `evt_NNN`, or any text that the host chose; unique within its run.
@@ -169,7 +169,7 @@ def digest_of(
     caused_by: str | None,
     timestamp: str,
 ) -> bytes:
-    """SHA-256 over the predecessor's digest and the canonical array of the seven fields (operator.md 3.4)."""
+    """SHA-256 over the predecessor's digest and the canonical array of the seven fields."""
     return sha256(previous + _encode((id, type, _Raw(payload), actor, frame_id, caused_by, timestamp))).digest()
 
 

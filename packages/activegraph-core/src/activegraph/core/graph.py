@@ -271,7 +271,7 @@ class Graph:
         return self.relations()
 
     def objects(self, type: str | None = None, where: dict[str, Any] | None = None) -> list[Object]:
-        """Objects of a type that meet a condition (runtime.md 4.8), in creation order."""
+        """Objects of a type that meet a condition, in creation order."""
         states = (self._projection.objects if type is None else self._projection.objects_of_type(type)).values()
         if not where:
             return [object_handle(state) for state in states]

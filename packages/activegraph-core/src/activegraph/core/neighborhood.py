@@ -16,7 +16,7 @@ def neighborhood(
     find: Callable[[str], ObjectState | None],
     touching: Callable[[str], Iterable[RelationState]],
 ) -> tuple[list[ObjectState], list[RelationState]]:
-    """Objects within `depth` rounds of the centres and the relations touched on the way (runtime.md 4.7).
+    """Objects within `depth` rounds of the centres and the relations touched on the way.
 
     Relations run in both directions; ends that are no object lead nowhere but their relation
     counts. Both lists are in creation order.

@@ -1,4 +1,4 @@
-"""Patches: proposed or applied changes of one object's data (runtime.md 5)."""
+"""Patches: proposed or applied changes of one object's data."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ __all__ = ["View"]
 
 
 class View:
-    """Objects, relations and recent events as of one moment (runtime.md 10.2).
+    """Objects, relations and recent events as of one moment.
 
     Every method returns a new list, in creation order; events are in log order.
     """

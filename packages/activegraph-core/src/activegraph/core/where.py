@@ -1,4 +1,4 @@
-"""Conditions on objects and events: one small language (runtime.md 4.8), compiled once."""
+"""Conditions on objects and events: one small language, compiled once."""
 
 from __future__ import annotations
 

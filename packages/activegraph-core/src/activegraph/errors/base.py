@@ -189,7 +189,7 @@ def internal_bug_fields(
     location: str,
     extra_context: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Arguments for an error that only a bug of the framework can cause (runtime.md 17.4)."""
+    """Arguments for an error that only a bug of the framework can cause."""
     from activegraph import __version__
 
     return {

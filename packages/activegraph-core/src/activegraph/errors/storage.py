@@ -1,4 +1,4 @@
-"""Errors of stores, their URLs and their content (operator.md 12.3)."""
+"""Errors of stores, their URLs and their content."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How many events a stored run still owes, found from the end of its log.
 
 The last mark names the event whose work it belongs to, and all queued events before that one are
-decided (runtime.md 14.2). So the log is read back to that event and no further; a run that is idle
+decided. So the log is read back to that event and no further; a run that is idle
 costs nothing, one with a long queue as much as its queue is long.
 """
 

@@ -1,4 +1,4 @@
-"""WHERE as functions: a parsed condition compiled over the slots of a chain (runtime.md 8.4)."""
+"""WHERE as functions: a parsed condition compiled over the slots of a chain."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class PatternMatcher:
         return self.pattern.source
 
     def matches(self, event: Event | None, graph: Graph) -> list[Match]:
-        """All matches in the graph as it is now, in creation order (runtime.md 8.4).
+        """All matches in the graph as it is now, in creation order.
 
         Cost follows the graph, not what changed: a runtime keeps its matches instead.
 

@@ -1,4 +1,4 @@
-"""The parser: text of the pattern language (runtime.md 8.1) to its parsed form, or an error with a place."""
+"""The parser: text of the pattern language to its parsed form, or an error with a place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parsed form of a pattern: one linear chain and an optional condition (runtime.md 8.3)."""
+"""The parsed form of a pattern: one linear chain and an optional condition."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ DIMENSIONS = (
     "max_seconds",
     "max_cost_usd",
 )
-"""In the order in which exhaustion is looked for (runtime.md 12.1)."""
+"""In the order in which exhaustion is looked for."""
 
 _COST = "max_cost_usd"
 _SECONDS = "max_seconds"

@@ -52,7 +52,7 @@ class DivergentRelation:
 
 @dataclass
 class Diff:
-    """How two runs differ (runtime.md 14.4); left is called parent, right fork, whatever their origin."""
+    """How two runs differ; left is called parent, right fork, whatever their origin."""
 
     parent_run_id: str
     fork_run_id: str

@@ -29,10 +29,10 @@ INTERNAL_FAMILIES = (
     "pattern.",
     "approval.",
 )
-"""Types that are queued only where a behavior names them (runtime.md 9.2)."""
+"""Types that are queued only where a behavior names them."""
 
 LIFECYCLE_FAMILIES = ("runtime.", "behavior.", "relation_behavior.")
-"""With `tool.in_doubt`, what diff and strict replay leave out (runtime.md 15)."""
+"""With `tool.in_doubt`, what diff and strict replay leave out."""
 
 SUBSCRIBABLE = frozenset(
     {
@@ -90,7 +90,7 @@ class WorkItem(Struct, gc=False):
 
 
 class DelayedEntry(Struct, gc=False):
-    """One invocation that waits for a tick (runtime.md 9.5)."""
+    """One invocation that waits for a tick."""
 
     name: str
     ordinal: int | None

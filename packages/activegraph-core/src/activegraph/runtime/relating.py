@@ -1,4 +1,4 @@
-"""Which relations an event is about: those with an end among the strings of its payload (runtime.md 9.3)."""
+"""Which relations an event is about: those with an end among the strings of its payload."""
 
 from __future__ import annotations
 

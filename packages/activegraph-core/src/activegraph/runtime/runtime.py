@@ -54,7 +54,7 @@ class BehaviorFailure(NamedTuple):
 
 
 class Runtime:
-    """Runs behaviors over a graph, one event after the other (runtime.md 13).
+    """Runs behaviors over a graph, one event after the other.
 
     Args:
         graph: The graph of the run; the runtime hears of its changes from now on.
@@ -238,7 +238,7 @@ class Runtime:
         clock: Clock | None = None,
         durability: str = "effect",
     ) -> Self:
-        """Rebuild a run from its log; the next `run_*` does what is still owed (runtime.md 14.2).
+        """Rebuild a run from its log; the next `run_*` does what is still owed.
 
         Args:
             path: Store URL or bare SQLite path.

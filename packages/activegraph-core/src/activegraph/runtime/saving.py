@@ -50,7 +50,7 @@ def put_under_store(engine: Engine, path: str | os.PathLike[str] | None, store: 
 
 
 def save_state(engine: Engine, path: str | os.PathLike[str] | None) -> str:
-    """Make the run durable; opens a store at `path` if there is none yet (runtime.md 14.1).
+    """Make the run durable; opens a store at `path` if there is none yet.
 
     Returns:
         The store's path, its masked URL, or `"<in-memory>"`.

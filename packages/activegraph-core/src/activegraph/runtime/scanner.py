@@ -2,7 +2,7 @@
 
 Work has one order: queued events in log order, for each its behaviors in registration order, then
 the delayed entries that fire at its tick. Marks (starts, outcomes, schedules, stops) are points in
-that order: all before the last one is decided, all after it is owed (runtime.md 14.2). The scanner
+that order: all before the last one is decided, all after it is owed. The scanner
 keeps no more than what waits behind the last mark.
 """
 

@@ -71,7 +71,7 @@ class EventSummary:
 
 @dataclass(frozen=True)
 class RuntimeStatus:
-    """A run at one instant between two commits (operator.md 10.1)."""
+    """A run at one instant between two commits."""
 
     run_id: str
     state: RunState
@@ -109,7 +109,7 @@ def status_of(engine: Engine, recent: int) -> RuntimeStatus:
 
 
 def state_of(last_stop: tuple[str, str | None] | None, queue_depth: int, *, failed: bool = False) -> RunState:
-    """The state of a run that is not running, from its last `runtime.*` event and its queue (operator.md 10.3)."""
+    """The state of a run that is not running, from its last `runtime.*` event and its queue."""
     type = None if last_stop is None else last_stop[0]
     if failed or type == "tool.in_doubt":
         return "stopped"

@@ -101,7 +101,7 @@ class ImportResult:
 
 @runtime_checkable
 class EventStore(Protocol):
-    """One run's log in a store that may hold many (operator.md 4.1).
+    """One run's log in a store that may hold many.
 
     Every method but `close` raises `StoreUnavailableError` on a closed store.
     """

@@ -1,4 +1,4 @@
-"""The trace: a run's log as lines for people (runtime.md 16)."""
+"""The trace: a run's log as lines for people."""
 
 from __future__ import annotations
 
