@@ -114,6 +114,14 @@ class TestTheTour:
         assert list(elsewhere.iterdir()) == []
         assert re.search(r"temporary/activegraph_quickstart_\w+/quickstart_demo_run\.db", text)
 
+    @pytest.mark.parametrize("url", ["sqlite:///mine.db", "postgres://anna:s3cr3t@host/db"])
+    def test_a_url_is_not_taken_for_the_path_of_a_file(self, cli: Cli, url: str) -> None:
+        said = cli("quickstart", "--db", url)
+
+        assert (said.code, said.out) == (2, "")
+        assert said.err.startswith("--db takes the path of a SQLite file, not a URL")
+        assert "s3cr3t" not in said.err
+
     def test_a_database_of_ones_own_keeps_what_it_holds(self) -> None:
         log = load_recording("crash_recovery").log
         printed(review_file, log, db_path="a.db")

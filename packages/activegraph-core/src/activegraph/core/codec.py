@@ -241,7 +241,7 @@ def encode_value(value: Any) -> bytes:
     """Any value that the log carries as canonical bytes; reversible.
 
     Raises:
-        NonSerializableEventError: The value is not of the table; subclasses of its types are not,
+        NonSerializableEventError: The value is none of those; subclasses of their types are none,
             since they would come back as something else.
     """
     from activegraph.core.tags import tagged_tree

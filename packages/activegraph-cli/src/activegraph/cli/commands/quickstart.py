@@ -31,6 +31,8 @@ def quickstart(
         raise UsageError("--interactive and --input exclude each other", "quickstart")
     if interactive and db is not None:
         raise UsageError("--interactive and --db exclude each other", "quickstart")
+    if db is not None and "://" in db:
+        raise UsageError("--db takes the path of a SQLite file, not a URL", "quickstart")
     if model is not None and input is None:
         raise UsageError("--model goes with --input", "quickstart")
     if interactive:
