@@ -87,11 +87,14 @@ class _PatchRejected(Struct, gc=False):
 
 _Payload = TypeVar("_Payload", bound=Struct)
 
+Text = bytes | str
+"""JSON as it comes: bytes from an event of this process, text from a database."""
 
-def _decoder(shape: type[_Payload]) -> Callable[[bytes], _Payload]:
+
+def _decoder(shape: type[_Payload]) -> Callable[[Text], _Payload]:
     fast = msgspec.json.Decoder(shape).decode
 
-    def decode(payload: bytes) -> _Payload:
+    def decode(payload: Text) -> _Payload:
         try:
             return fast(payload)
         except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -100,7 +103,7 @@ def _decoder(shape: type[_Payload]) -> Callable[[bytes], _Payload]:
     return decode
 
 
-def _decode_tagged(payload: bytes, shape: type[_Payload]) -> _Payload:
+def _decode_tagged(payload: Text, shape: type[_Payload]) -> _Payload:
     """Decode where an id or a type is a tagged string, or say what is missing."""
     try:
         plain = decode_canonical(payload)
@@ -116,6 +119,7 @@ def _decode_tagged(payload: bytes, shape: type[_Payload]) -> _Payload:
         raise MalformedGraphEvent(str(error)) from error
 
 
+_fast_object_created = msgspec.json.Decoder(_ObjectCreated).decode
 _object_created = _decoder(_ObjectCreated)
 _relation_created = _decoder(_RelationCreated)
 _patch_event = _decoder(_PatchEvent)
@@ -145,7 +149,7 @@ class Projection:
         self._by_type: dict[str, dict[str, ObjectState]] | None = None
         self._relations_by_type: dict[str, dict[str, RelationState]] | None = None
         self._names: dict[str, str] = {}
-        self._apply: dict[str, Callable[[bytes], None]] = {
+        self._apply: dict[str, Callable[[Text], None]] = {
             "object.created": self._on_object_created,
             "object.removed": self._on_object_removed,
             "relation.created": self._on_relation_created,
@@ -155,7 +159,7 @@ class Projection:
             "patch.rejected": self._on_patch_rejected,
         }
 
-    def apply(self, type: str, payload: bytes) -> None:
+    def apply(self, type: str, payload: Text) -> None:
         """Apply one event; types that are no graph changes have no effect.
 
         Raises:
@@ -212,8 +216,11 @@ class Projection:
                 self._relations_by_type.setdefault(state.type, {})[state.id] = state
         return self._relations_by_type.get(type, {})
 
-    def _on_object_created(self, payload: bytes) -> None:
-        fields = _object_created(payload).object
+    def _on_object_created(self, payload: Text) -> None:
+        try:
+            fields = _fast_object_created(payload).object
+        except (msgspec.MsgspecError, UnicodeError):
+            fields = _object_created(payload).object
         data, provenance = bytes(fields.data), bytes(fields.provenance)
         if data[:2] != b'{"' or data[2:3] == b"$":
             _require_object(data, "object.data")
@@ -230,7 +237,7 @@ class Projection:
         if self._changes is not None:
             self._changes.append(Change("created", state))
 
-    def _on_object_removed(self, payload: bytes) -> None:
+    def _on_object_removed(self, payload: Text) -> None:
         state = self.objects.get(_removed(payload).id)
         if state is None:
             return
@@ -238,7 +245,7 @@ class Projection:
         for relation in list(self.adjacency.touching(state.id)):
             self._drop_relation(relation)
 
-    def _on_relation_created(self, payload: bytes) -> None:
+    def _on_relation_created(self, payload: Text) -> None:
         fields = _relation_created(payload).relation
         data, provenance = bytes(fields.data), bytes(fields.provenance)
         if data[:2] != b'{"' or data[2:3] == b"$":
@@ -260,28 +267,28 @@ class Projection:
         if self._changes is not None:
             self._changes.append(Change("created", state))
 
-    def _on_relation_removed(self, payload: bytes) -> None:
+    def _on_relation_removed(self, payload: Text) -> None:
         state = self.relations.get(_removed(payload).id)
         if state is not None:
             self._drop_relation(state)
 
-    def _on_patch_proposed(self, payload: bytes) -> None:
+    def _on_patch_proposed(self, payload: Text) -> None:
         fields = _read_patch(payload)
         self.patches[fields.id] = PatchState(
-            fields.id, fields.target, fields.op, "proposed", payload, None, fields.expected_version
+            fields.id, fields.target, fields.op, "proposed", _as_bytes(payload), None, fields.expected_version
         )
 
-    def _on_patch_applied(self, payload: bytes) -> None:
+    def _on_patch_applied(self, payload: Text) -> None:
         fields = _read_patch(payload)
         value = bytes(fields.value)
         known = self.patches.get(fields.id)
         if known is None:
             self.patches[fields.id] = PatchState(
-                fields.id, fields.target, fields.op, "applied", payload, None, fields.expected_version
+                fields.id, fields.target, fields.op, "applied", _as_bytes(payload), None, fields.expected_version
             )
         else:
             known.status = "applied"
-            known.raw = payload
+            known.raw = _as_bytes(payload)
         target = self.objects.get(fields.target)
         if target is None:
             return
@@ -294,7 +301,7 @@ class Projection:
         if self._changes is not None:
             self._changes.append(Change("patched", target, fields.op, value))
 
-    def _on_patch_rejected(self, payload: bytes) -> None:
+    def _on_patch_rejected(self, payload: Text) -> None:
         fields = _patch_rejected(payload)
         known = self.patches.get(fields.patch_id)
         if known is not None:
@@ -324,7 +331,11 @@ class Projection:
             self.removals.append(state)
 
 
-def _read_patch(payload: bytes) -> _PatchFields:
+def _as_bytes(payload: Text) -> bytes:
+    return payload if isinstance(payload, bytes) else payload.encode("utf-8", "surrogatepass")
+
+
+def _read_patch(payload: Text) -> _PatchFields:
     fields = _patch_event(payload).patch
     if fields.op in ("update", "replace"):  # what others recorded changes no data, so it is not read
         _require_object(bytes(fields.value), "patch.value")

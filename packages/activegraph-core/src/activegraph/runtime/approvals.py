@@ -68,6 +68,11 @@ class Approvals:
         self._granted: tuple[str, str] | None = None
         """A grant whose object has not been seen: its event id, and the approval's id."""
 
+    @property
+    def is_granting(self) -> bool:
+        """Whether a grant was seen last, so that the next event says whether its object is there."""
+        return self._granted is not None
+
     def pending(self) -> list[PendingApproval]:
         """Those that wait for a decision."""
         return [proposal.approval for proposal in self._proposals.values()]
@@ -90,7 +95,7 @@ class Approvals:
         if stored.type in APPROVAL_TYPES:
             self.take(stored, stored.payload)
 
-    def take(self, event: _Logged, payload: bytes) -> None:
+    def take(self, event: _Logged, payload: bytes | str) -> None:
         """Take an `approval.*` event into account, whoever emitted it."""
         fields = decode_canonical(payload)
         id = fields.get("approval_id")

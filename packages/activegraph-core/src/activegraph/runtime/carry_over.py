@@ -7,7 +7,7 @@ from typing import Any
 
 from activegraph.core.codec import decode_canonical
 from activegraph.runtime.budget import Budget
-from activegraph.runtime.scanner import LogScanner, StoredEvent
+from activegraph.runtime.scanner import LogRow, LogScanner
 
 __all__ = ["RecordedUse"]
 
@@ -23,7 +23,7 @@ class RecordedUse:
         self._cost = Decimal(0)
         self._is_inside = False
 
-    def see(self, stored: StoredEvent) -> None:
+    def see(self, stored: LogRow) -> None:
         """Take the next event of the log into account."""
         type = stored.type
         if stored.actor == "runtime":

@@ -22,11 +22,11 @@ from activegraph.core.projection import GRAPH_TYPES, MalformedGraphEvent
 from activegraph.core.state import ObjectState, RelationState
 from activegraph.errors import LogInconsistencyError
 from activegraph.runtime.approvals import Approvals
-from activegraph.runtime.scanner import CutOff, LogScanner, StoredEvent
+from activegraph.runtime.scanner import CutOff, LogRow, LogScanner, StoredEvent, event_of
 from activegraph.store.serde import checked_payload, inconsistency_logged
 
 if TYPE_CHECKING:
-    from activegraph.store.base import EventStore, RunRecord
+    from activegraph.store.base import EventStore, RawEvent, RunRecord
 
 __all__ = ["LoadedRun", "load_run", "read_log"]
 
@@ -47,7 +47,7 @@ class LoadedRun(msgspec.Struct):
 
 
 def load_run(
-    store: EventStore, *, clock: Clock | None = None, readers: Sequence[Callable[[StoredEvent], None]] = ()
+    store: EventStore, *, clock: Clock | None = None, readers: Sequence[Callable[[LogRow], None]] = ()
 ) -> LoadedRun:
     """Rebuild the run that `store` holds.
 
@@ -69,14 +69,14 @@ def load_run(
     )
     approvals = Approvals()
     with inconsistency_logged(store.run_id):
-        recent, head, frame_id = _rebuild(graph, store, (scan.see, approvals.see, *readers))
+        recent, head, frame_id = _rebuild(graph, store, approvals, (scan.see, *readers))
     cut = scan.cut_off()
     if cut is not None:
         # The invocation begins again with the graph and the ids that it began with.
         graph, approvals = Graph(run_id=store.run_id, clock=clock), Approvals()
-        recent, _, _ = _rebuild(graph, store, (approvals.see,), stop=cut.started_at - 1)
+        recent, _, _ = _rebuild(graph, store, approvals, (), stop=cut.started_at - 1)
         recent = _read_prefix(store, cut, recent)
-    graph._log.adopt(head, [stored.event() for stored in recent])
+    graph._log.adopt(head, [event_of(row) for row in recent])
     graph._replayed = head
     return LoadedRun(graph, store, scan, cut, approvals, frame_id, record)
 
@@ -84,13 +84,14 @@ def load_run(
 def _rebuild(
     graph: Graph,
     store: EventStore,
-    readers: Sequence[Callable[[StoredEvent], None]],
+    approvals: Approvals,
+    readers: Sequence[Callable[[LogRow], None]],
     *,
     stop: int | None = None,
-) -> tuple[deque[StoredEvent], int, str | None]:
+) -> tuple[deque[LogRow], int, str | None]:
     projection, ids = graph._projection, graph.ids
-    apply, take_note = projection.apply, _noted_ids(graph)
-    recent: deque[StoredEvent] = deque(maxlen=WINDOW)
+    apply, take_note = projection.apply, _noted_ids(graph, approvals)
+    recent: deque[LogRow] = deque(maxlen=WINDOW)
     keep = recent.append
     highest: dict[int, str] = {}
     removed: list[ObjectState | RelationState] = []
@@ -98,53 +99,59 @@ def _rebuild(
     head = 0
     frame_id: str | None = None
     with collector_suspended():
-        for stored in read_log(store):
-            if stop is not None and stored.position > stop:
+        for row in read_log(store):
+            if stop is not None and row.position > stop:
                 break
-            head = stored.position
-            type, id = stored.type, stored.id
+            type, id, payload = row.type, row.id, row.payload
             try:
-                apply(type, stored.payload)
+                apply(type, payload)
             except MalformedGraphEvent as error:
-                _check_payload(stored, store.run_id)
-                raise unprojectable(store.run_id, stored, str(error)) from error
+                _check_payload(row, store.run_id)
+                raise unprojectable(store.run_id, row, str(error)) from error
             length = len(id)
-            if id > highest.get(length, "") and id[4:].isdigit() and id[:4] == "evt_":
+            if id > highest.get(length, "") and id[:4] == "evt_" and id[4:].isdigit():
                 highest[length] = id
+            if approvals.is_granting:
+                approvals.see(row)
             if type in take_note:
-                take_note[type](stored)
-            if stored.frame_id is not None and stored.frame_id != frame_id:
-                frame_id = stored.frame_id
+                take_note[type](row)
+            if row.frame_id is not None and row.frame_id != frame_id:
+                frame_id = row.frame_id
                 ids.saw_frame_id(frame_id)
-            keep(stored)
+            keep(row)
             for see in readers:
-                see(stored)
+                see(row)
+    if recent:
+        head = recent[-1].position
     projection.removals = None
     ids.saw_all(highest.values(), projection, removed)
     return recent, head, frame_id
 
 
-def _noted_ids(graph: Graph) -> dict[str, Callable[[StoredEvent], None]]:
-    """For types whose ids are found neither in the projection nor among the events of the sequence: how to note them."""
+def _noted_ids(graph: Graph, approvals: Approvals) -> dict[str, Callable[[LogRow], None]]:
+    """For types that tell of more than the graph: how to note it, an id that no event or element has for one."""
     ids = graph.ids
 
-    def approval(stored: StoredEvent) -> None:
+    def approval(stored: LogRow) -> None:
+        approvals.see(stored)
         found = msgspec.json.decode(stored.payload)
         if isinstance(found, dict) and isinstance(found.get("approval_id"), str):
             ids.saw_approval_id(found["approval_id"])
 
-    def stop(stored: StoredEvent) -> None:
+    def stop(stored: LogRow) -> None:
         ids.saw_stop_id(stored.id)
 
     return {
         "approval.proposed": approval,
+        "approval.granted": approvals.see,
+        "approval.denied": approvals.see,
         "runtime.budget_exhausted": stop,
         "runtime.paused": stop,
         "tool.in_doubt": stop,
     }
 
 
-def read_log(store: EventStore, start: int = 1) -> Iterator[StoredEvent]:
+def read_log(store: EventStore, start: int = 1) -> Iterator[LogRow]:
     """The log from position `start` on, payloads not decoded.
 
     Payloads of types that the projection reads are left to it to check.
@@ -153,7 +160,7 @@ def read_log(store: EventStore, start: int = 1) -> Iterator[StoredEvent]:
         CorruptedEventPayloadError: A payload is no JSON object in canonical form's tags.
         LogInconsistencyError: Positions are not dense.
     """
-    iter_raw: Callable[..., Iterator[Any]] | None = getattr(store, "iter_raw", None)
+    iter_raw: Callable[..., Iterator[RawEvent]] | None = getattr(store, "iter_raw", None)
     if iter_raw is None:
         yield from _read_events(store, start)
         return
@@ -163,19 +170,17 @@ def read_log(store: EventStore, start: int = 1) -> Iterator[StoredEvent]:
         if row.position != expected:
             raise missing_position(store.run_id, expected, row.position)
         expected += 1
-        payload = row.payload.encode("utf-8", "surrogatepass")
-        stored = StoredEvent(
-            row.position, row.id, row.type, row.actor, payload, row.frame_id, row.caused_by, row.timestamp
-        )
         # What the projection decodes is checked there; checking it twice is a tenth of a load.
-        if row.type not in GRAPH_TYPES or b'"$ag.' in payload:
-            _check_payload(stored, store.run_id)
-        yield stored
+        if row.type not in GRAPH_TYPES or '"$ag.' in row.payload:
+            _check_payload(row, store.run_id)
+        yield row
 
 
-def _check_payload(stored: StoredEvent, run_id: str) -> None:
+def _check_payload(row: LogRow, run_id: str) -> None:
     """Raise `CorruptedEventPayloadError` unless the payload is sound; what looks odd is decoded in full."""
-    checked_payload(stored.payload.decode("utf-8", "surrogatepass"), event_id=stored.id, run_id=run_id)
+    payload = row.payload
+    text = payload if isinstance(payload, str) else payload.decode("utf-8", "surrogatepass")
+    checked_payload(text, event_id=row.id, run_id=run_id)
 
 
 def _read_events(store: EventStore, start: int) -> Iterator[StoredEvent]:
@@ -193,11 +198,11 @@ def _read_events(store: EventStore, start: int) -> Iterator[StoredEvent]:
             )
 
 
-def _read_prefix(store: EventStore, cut: CutOff, recent: deque[StoredEvent]) -> deque[StoredEvent]:
+def _read_prefix(store: EventStore, cut: CutOff, recent: deque[LogRow]) -> deque[LogRow]:
     for stored in read_log(store, cut.started_at):
         recent.append(stored)
         if not stored.type.startswith("runtime.") and stored.type != "tool.in_doubt":
-            cut.prefix.append(stored.event())
+            cut.prefix.append(event_of(stored))
     return recent
 
 
@@ -213,7 +218,7 @@ def collector_suspended() -> Iterator[None]:
             gc.enable()
 
 
-def unprojectable(run_id: str, stored: StoredEvent, why: str) -> LogInconsistencyError:
+def unprojectable(run_id: str, stored: LogRow, why: str) -> LogInconsistencyError:
     """The error for an event that the projection refuses."""
     return LogInconsistencyError(
         f"event {stored.id!r} of run {run_id!r} cannot be projected: {why}",

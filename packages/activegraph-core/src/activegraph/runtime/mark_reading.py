@@ -64,7 +64,7 @@ class _About(Struct, gc=False):
 _decode_about = msgspec.json.Decoder(_About).decode
 _decode_mark = msgspec.json.Decoder(Mark).decode
 _decode_stop = msgspec.json.Decoder(Stop).decode
-_DECODERS: dict[str, Callable[[bytes], Mark | Scheduled | Stop]] = {
+_DECODERS: dict[str, Callable[[bytes | str], Mark | Scheduled | Stop]] = {
     "pattern.matched": _decode_mark,
     "behavior.started": _decode_mark,
     "relation_behavior.started": _decode_mark,
@@ -80,7 +80,9 @@ MARK_TYPES = frozenset(_DECODERS)
 """Types of events that are marks if the runtime wrote them."""
 
 
-def mark_of(type: str, actor: str | None, caused_by: str | None, payload: bytes) -> Mark | Scheduled | Stop | None:
+def mark_of(
+    type: str, actor: str | None, caused_by: str | None, payload: bytes | str
+) -> Mark | Scheduled | Stop | None:
     """What the event says as a mark; None where it is none, or cannot be read as one."""
     if actor != "runtime":
         return None
@@ -94,7 +96,7 @@ def mark_of(type: str, actor: str | None, caused_by: str | None, payload: bytes)
     return mark if caused_by == getattr(mark, "event_id", None) else None
 
 
-def about_behavior(payload: bytes) -> str | None:
+def about_behavior(payload: bytes | str) -> str | None:
     """The behavior that an internal event is about."""
     try:
         name = msgspec.json.decode(_decode_about(payload).behavior)

@@ -10,7 +10,7 @@ from activegraph.core.state import RelationState
 from activegraph.runtime.progress import turns_left
 from activegraph.runtime.queue import DelayedEntries, DelayedEntry, WorkItem
 from activegraph.runtime.relating import relations_of_event
-from activegraph.runtime.scanner import LogScanner, Point, WaitingEvent
+from activegraph.runtime.scanner import LogScanner, Point, WaitingEvent, event_of
 from activegraph.runtime.subscriptions import Subscriber, Subscriptions
 
 __all__ = ["Owed"]
@@ -49,7 +49,7 @@ class Owed:
         """The delayed entries that wait; one whose firing had begun as far as it had got."""
         entries = DelayedEntries()
         for key, waiting in self._scan.entries.items():
-            entry = DelayedEntry(waiting.behavior, waiting.ordinal, waiting.trigger.event.event(), waiting.fire_at)
+            entry = DelayedEntry(waiting.behavior, waiting.ordinal, event_of(waiting.trigger.event), waiting.fire_at)
             point = self._scan.point
             if point is not None and point.delayed and (point.behavior, point.ordinal, point.event_id) == key:
                 subscriber = subscriptions.named(waiting.behavior, waiting.ordinal)
@@ -122,4 +122,4 @@ class Owed:
 
 
 def _item(waiting: WaitingEvent) -> WorkItem:
-    return WorkItem(waiting.event.event(), waiting.tick, None, waiting.about, waiting.internal)
+    return WorkItem(event_of(waiting.event), waiting.tick, None, waiting.about, waiting.internal)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -23,7 +23,7 @@ from activegraph.runtime.mark_reading import Mark, Scheduled, Stop, Turn, about_
 from activegraph.runtime.queue import SUBSCRIBABLE, is_internal
 from activegraph.runtime.relating import relations_touching, strings_of
 
-__all__ = ["CutOff", "LogScanner", "Point", "StoredEvent", "WaitingEntry", "WaitingEvent"]
+__all__ = ["CutOff", "LogRow", "LogScanner", "Point", "StoredEvent", "WaitingEntry", "WaitingEvent", "event_of"]
 
 _logger = logging.getLogger("activegraph.runtime")
 
@@ -41,23 +41,42 @@ class StoredEvent(Struct, frozen=True, gc=False):
     timestamp: str
 
     def event(self) -> Event:
-        """As an event; the text may have been edited in the store, so it is not taken for canonical."""
-        return make_event(
-            self.id,
-            self.type,
-            self.payload,
-            self.actor,
-            self.frame_id,
-            self.caused_by,
-            self.timestamp,
-            canonical=False,
-        )
+        """As an event (see `event_of`)."""
+        return event_of(self)
+
+
+class LogRow(Protocol):
+    """What a scanner reads of an event: a `StoredEvent`, or a store's own `RawEvent`."""
+
+    @property
+    def position(self) -> int: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def actor(self) -> str | None: ...
+    @property
+    def payload(self) -> bytes | str: ...
+    @property
+    def frame_id(self) -> str | None: ...
+    @property
+    def caused_by(self) -> str | None: ...
+    @property
+    def timestamp(self) -> str: ...
+
+
+def event_of(row: LogRow) -> Event:
+    """A row as an event; its text may have been edited in the store, so it is not taken for canonical."""
+    payload = row.payload
+    raw = payload if isinstance(payload, bytes) else payload.encode("utf-8", "surrogatepass")
+    return make_event(row.id, row.type, raw, row.actor, row.frame_id, row.caused_by, row.timestamp, canonical=False)
 
 
 class WaitingEvent(Struct, gc=False):
     """An event that is queued, or would be if a behavior named its type."""
 
-    event: StoredEvent
+    event: LogRow
     tick: int
     internal: bool
     about: str | None = None
@@ -150,7 +169,7 @@ class LogScanner:
         self._open: Point | None = None
         """The invocation that has begun and has no outcome yet."""
         self._open_at = 0
-        self._takers: dict[str, Callable[[Any, StoredEvent], None]] = {
+        self._takers: dict[str, Callable[[Any, LogRow], None]] = {
             "pattern.matched": self._on_matched,
             "behavior.started": self._on_started,
             "relation_behavior.started": self._on_started,
@@ -162,7 +181,7 @@ class LogScanner:
             "runtime.paused": self._on_stop,
         }
 
-    def see(self, stored: StoredEvent) -> None:
+    def see(self, stored: LogRow) -> None:
         """Take the next event of the log into account."""
         type = stored.type
         if stored.id == self._forked_at:
@@ -199,7 +218,7 @@ class LogScanner:
             return None
         return self._open_at
 
-    def _wait(self, stored: StoredEvent, *, internal: bool) -> None:
+    def _wait(self, stored: LogRow, *, internal: bool) -> None:
         about = about_behavior(stored.payload) if internal else None
         self.waiting.append(WaitingEvent(stored, self.tick, internal, about))
 
@@ -212,7 +231,7 @@ class LogScanner:
             )
         self._open = None
 
-    def _on_matched(self, mark: Mark, stored: StoredEvent) -> None:
+    def _on_matched(self, mark: Mark, stored: LogRow) -> None:
         self._lose_outcome()
         point = self._reach(mark, stored)
         point.matched_only = True
@@ -221,7 +240,7 @@ class LogScanner:
         self._open, self._open_at = point, stored.position
         self._wait(stored, internal=True)
 
-    def _on_started(self, mark: Mark, stored: StoredEvent) -> None:
+    def _on_started(self, mark: Mark, stored: LogRow) -> None:
         opened = self._open_at if self._open is not None and self._open.matched_only else stored.position
         if opened == stored.position:
             self._lose_outcome()
@@ -235,13 +254,13 @@ class LogScanner:
                 point.last_relation = point.last_relation if relation is None else relation.sequence
         self._open, self._open_at = point, opened
 
-    def _on_outcome(self, mark: Mark, stored: StoredEvent) -> None:
+    def _on_outcome(self, mark: Mark, stored: LogRow) -> None:
         self._open = None
         point = self._reach(mark, stored)
         if not point.triggered_by_internal:
             self._wait(stored, internal=True)
 
-    def _on_scheduled(self, scheduled: Scheduled, stored: StoredEvent) -> None:
+    def _on_scheduled(self, scheduled: Scheduled, stored: LogRow) -> None:
         mark = Mark(scheduled.behavior, scheduled.event_id, scheduled.ordinal)
         self._lose_outcome()
         self._reach(mark, stored).is_scheduled = True
@@ -250,7 +269,7 @@ class LogScanner:
             self.entries[key] = WaitingEntry(mark.behavior, mark.ordinal, self.waiting[0], scheduled.fire_at_tick)
             self._by_tick.setdefault(scheduled.fire_at_tick, []).append(key)
 
-    def _on_idle(self, stop: Stop, stored: StoredEvent) -> None:
+    def _on_idle(self, stop: Stop, stored: LogRow) -> None:
         self._lose_outcome()
         self.last_stop = (stored.type, None)
         self.worked = False
@@ -260,7 +279,7 @@ class LogScanner:
             self._forget_entries(tick)
         self._leave_first()
 
-    def _on_stop(self, stop: Stop, stored: StoredEvent) -> None:
+    def _on_stop(self, stop: Stop, stored: LogRow) -> None:
         self._lose_outcome()
         self.last_stop = (stored.type, stop.exhausted_by)
         self.worked = False
@@ -292,7 +311,7 @@ class LogScanner:
     def _is_first(self, event_id: str) -> bool:
         return bool(self.first_taken and self.waiting and self.waiting[0].event.id == event_id)
 
-    def _reach(self, mark: Mark, stored: StoredEvent) -> Point:
+    def _reach(self, mark: Mark, stored: LogRow) -> Point:
         """The point of a mark: the turn that it stands in; all work before that turn is decided."""
         self.stopped_at = None
         key = (mark.behavior, mark.ordinal, mark.event_id)
@@ -366,5 +385,5 @@ class LogScanner:
     def _strings_of_trigger(self, point: Point) -> set[str]:
         entry = self.entries.get((point.behavior, point.ordinal, point.event_id))
         if entry is not None:
-            return strings_of(entry.trigger.event.event())
-        return strings_of(self.waiting[0].event.event()) if self.waiting else set()
+            return strings_of(event_of(entry.trigger.event))
+        return strings_of(event_of(self.waiting[0].event)) if self.waiting else set()
