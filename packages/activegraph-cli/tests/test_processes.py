@@ -34,7 +34,11 @@ def test_the_module_runs_the_same_command(url: str) -> None:
 
 def test_a_reader_that_closes_the_pipe_ends_the_command_silently(long_run: str) -> None:
     command = subprocess.Popen(
-        [*COMMAND, "export-trace", long_run, "-r", "run_a"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, "export-trace", long_run, "-r", "run_a"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Tests that a script starts in the background inherit that interrupts are ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert command.stdout is not None
     assert command.stderr is not None
@@ -73,7 +77,11 @@ def test_closed_streams_harm_nothing(url: str) -> None:
 def test_an_interrupt_is_told_and_has_its_exit_code(long_run: str) -> None:
     # Nobody reads on after the first line, so the command waits in the middle of its work.
     command = subprocess.Popen(
-        [*COMMAND, "export-trace", long_run, "-r", "run_a"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, "export-trace", long_run, "-r", "run_a"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Tests that a script starts in the background inherit that interrupts are ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert command.stdout is not None
     command.stdout.readline()
