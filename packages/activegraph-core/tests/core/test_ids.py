@@ -6,10 +6,14 @@ import os
 import re
 import threading
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from activegraph.core.event import Event
 from activegraph.core.ids import IDGen
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def test_every_sequence_starts_at_1_and_is_padded_to_three_digits() -> None:
@@ -120,3 +124,35 @@ def test_a_forked_process_draws_other_run_ids_than_its_parent() -> None:
     childs = {text[place : place + 26] for place in range(0, len(text), 26)}
     assert len(childs) == 50
     assert not childs & own
+
+
+_NUMBERS = st.one_of(
+    st.integers(0, 3000).map(str),
+    st.integers(0, 3000).map("{:04d}".format),
+    st.sampled_from(["x", "5_x", "7_9", "", "٣", "12345678901234567890123"]),
+)
+_IDS = st.lists(
+    st.tuples(st.sampled_from(["task#", "a_b#", "rel_", "patch_", "evt_", "", "zz_", "q#1_"]), _NUMBERS).map("".join),
+    max_size=12,
+)
+
+
+@given(objects=_IDS, relations=_IDS, patches=_IDS)
+def test_seeing_a_whole_log_moves_the_sequences_as_seeing_each_id_does(
+    objects: list[str], relations: list[str], patches: list[str]
+) -> None:
+    projection: Any = SimpleNamespace(
+        objects=dict.fromkeys(objects), relations=dict.fromkeys(relations), patches=dict.fromkeys(patches)
+    )
+    together, one_by_one = IDGen(), IDGen()
+
+    together.saw_all((), projection, ())
+
+    for id in objects:
+        one_by_one.saw_object_id(id)
+    for id in relations:
+        one_by_one.saw_relation_id(id)
+    for id in patches:
+        one_by_one.saw_patch_id(id)
+    for draw in (lambda ids: ids.object("x"), lambda ids: ids.relation(), lambda ids: ids.patch()):
+        assert draw(together) == draw(one_by_one)

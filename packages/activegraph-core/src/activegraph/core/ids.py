@@ -127,12 +127,9 @@ class IDGen:
         """
         for id in events:
             self.saw_event_id(id)
-        for id in projection.objects:
-            self.saw_object_id(id)
-        for id in projection.relations:
-            self.saw_relation_id(id)
-        for id in projection.patches:
-            self.saw_patch_id(id)
+        _see_newest_first(projection.objects, "#", self.saw_object_id)
+        _see_newest_first(projection.relations, "_", self.saw_relation_id)
+        _see_newest_first(projection.patches, "_", self.saw_patch_id)
         for state in removed:
             if isinstance(state, ObjectState):
                 self.saw_object_id(state.id)
@@ -144,20 +141,23 @@ class IDGen:
         if id[:4] == "evt_" and (number := _number(id[4:])) > self._event:
             self._event = number
 
-    def saw_object_id(self, id: str) -> None:
-        """Move the sequence of objects past the number after the last `#` of `id`."""
+    def saw_object_id(self, id: str) -> int:
+        """Move the sequence of objects past the number after the last `#` of `id`; returns its highest number."""
         if (number := _number(id[id.rfind("#") + 1 :])) > self._object and "#" in id:
             self._object = number
+        return self._object
 
-    def saw_relation_id(self, id: str) -> None:
-        """Move the sequence of relations past `id`."""
+    def saw_relation_id(self, id: str) -> int:
+        """Move the sequence of relations past `id`; returns its highest number."""
         if id[:4] == "rel_" and (number := _number(id[4:])) > self._relation:
             self._relation = number
+        return self._relation
 
-    def saw_patch_id(self, id: str) -> None:
-        """Move the sequence of patches past `id`."""
+    def saw_patch_id(self, id: str) -> int:
+        """Move the sequence of patches past `id`; returns its highest number."""
         if id[:6] == "patch_" and (number := _number(id[6:])) > self._patch:
             self._patch = number
+        return self._patch
 
     def saw_frame_id(self, id: str) -> None:
         """Move the sequence of frames past `id`."""
@@ -175,7 +175,7 @@ class IDGen:
             self._approval = number
 
 
-_ID_PLACES: dict[str, tuple[str | None, str, Callable[[IDGen, str], None]]] = {
+_ID_PLACES: dict[str, tuple[str | None, str, Callable[[IDGen, str], object]]] = {
     "object.created": ("object", "id", IDGen.saw_object_id),
     "relation.created": ("relation", "id", IDGen.saw_relation_id),
     "patch.proposed": ("patch", "patch_id", IDGen.saw_patch_id),
@@ -184,6 +184,21 @@ _ID_PLACES: dict[str, tuple[str | None, str, Callable[[IDGen, str], None]]] = {
     "approval.proposed": (None, "approval_id", IDGen.saw_approval_id),
 }
 """Types whose payload introduces an id: the element that holds it, else the key, and its sequence."""
+
+
+def _see_newest_first(ids: dict[str, Any], mark: str, see: Callable[[str], int]) -> None:
+    """Show a sequence those ids that may move it; the newest first, so that hardly any other is one.
+
+    Args:
+        mark: What stands before the number.
+        see: Takes an id and gives the sequence's highest number.
+    """
+    highest, length = "", 0
+    for id in reversed(ids):
+        digits = id[id.rfind(mark) + 1 :].lstrip("0")
+        if len(digits) > length or (len(digits) == length and digits > highest):
+            highest = str(see(id))
+            length = len(highest)
 
 
 def _number(digits: str) -> int:
