@@ -29,9 +29,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 # from the table itself would say it more plainly, and copies every row through a temporary table first.
 INSERT_BEHIND = """
 INSERT INTO events (run_id, position, id, type, actor, payload, frame_id, caused_by, timestamp, digest)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CASE WHEN (
-    SELECT digest FROM events WHERE run_id = ?1 AND position = ?2 - 1
-) = ?11 THEN ?10 END)"""
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, CASE WHEN (
+    SELECT digest FROM events WHERE run_id = ? AND position = ?
+) = ? THEN ? END)"""
 
 SELECT_DIGEST = "SELECT digest FROM events WHERE run_id = ? AND position = ?"
 
@@ -119,7 +119,8 @@ class Writer:
             if position == 1:
                 connection.execute(INSERT_EVENT, row)
             else:
-                connection.execute(INSERT_BEHIND, (*row, base.digest))
+                fence = (self.run_id, base.position, base.digest)
+                connection.execute(INSERT_BEHIND, (*row[:-1], *fence, digest))
         except sqlite3.IntegrityError as error:
             raise self._refused(connection, base, [row]) from error
         self.head = Head(position, id, digest)
