@@ -27,7 +27,7 @@ __all__ = ["Target", "main"]
 
 Hear = Callable[[], str]
 
-_MOST_LOSSES = 20_000
+_MOST_LOSSES = 2_000
 """Losses of one writer after which it is plain that nobody lets it in."""
 
 
@@ -67,8 +67,9 @@ def contend(target: Target, say: Say, *, run: str, processes: int, batches: int,
         def task(say: Say, hear: Hear) -> None:
             store = target.open(run)
             lost = 0
-            hear()
             for batch in range(batches):
+                say({"ready": batch})
+                hear()
                 while True:
                     # What it expected stands in the events, so that a reader of the log can tell who was let in wrongly.
                     at = store.count() if batch % 2 else sum(1 for _ in store.iter_events())
@@ -85,7 +86,17 @@ def contend(target: Target, say: Say, *, run: str, processes: int, batches: int,
 
         return task
 
-    _together([write(n) for n in range(processes)], say)
+    # Each batch begins in all of them together: a process that is done before the next one begins meets nobody.
+    children = [Child(write(n)) for n in range(processes)]
+    for _ in range(batches):
+        for child in children:
+            message = child.next_message()
+            if message is not None and "error" in message:
+                say(message)
+        for child in children:
+            child.send()
+    for _, message in gather(children):
+        say(message)
 
 
 def race(target: Target, say: Say, *, run: str, processes: int, rounds: int, size: int = 1) -> None:
