@@ -299,6 +299,7 @@ except StoreUnavailableError as error:
             graph.add_object("note", {})
         except IncompatibleRuntimeState as refusal:
             print("refused", type(refusal.__cause__).__name__ if refusal.__cause__ else "")
+sys.stdout.flush()
 os._exit(0)
 """
 )
