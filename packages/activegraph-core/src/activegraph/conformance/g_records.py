@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from activegraph.conformance.cases import case, check, same
+from activegraph.conformance.cases import Lacking, case, check, same
 from activegraph.conformance.samples import event
 from activegraph.conformance.suite import StoreSuite
 from activegraph.errors import IncompatibleRuntimeState, InvalidRuntimeConfiguration
@@ -169,13 +169,18 @@ class RecordCases(StoreSuite):
             times = [each.created_at.rstrip("Z") for each in catalog.list_runs()]
             same(f"creation times as listed by {catalog.name}", times, sorted(times))
 
-    @case(
-        "G3", "the most recent run is the one that was appended to last", needs=("metadata", "empty place", "catalog")
-    )
+    @case("G3", "the most recent run is the one that was appended to last", needs=("metadata", "catalog"))
     def test_g3_the_most_recent_run_was_appended_to_last(self) -> None:
-        url = self.empty_url()
-        stores: dict[str, Any] = {name: self.open_at(url, name) for name in ("old", "new", "empty", "emptier")}
-        catalogs = self.catalogs_at(url, stores["old"])
+        names = ("old", "new", "empty", "emptier")
+        if self.offers("empty place"):
+            url = self.empty_url()
+            stores: dict[str, Any] = {name: self.open_at(url, name) for name in names}
+            catalogs = self.catalogs_at(url, stores["old"])
+        else:
+            stores = {name: self.open(self.known_run(name)) for name in names}
+            catalogs = self.catalogs_at(self._url(), stores["old"])
+            if any(catalog.list_runs() for catalog in catalogs):
+                raise Lacking("an empty place")
         _most_recent(catalogs, None)
         for catalog in catalogs:
             same(f"runs of an empty store by {catalog.name}", catalog.list_runs(), [])
