@@ -84,8 +84,18 @@ def test_a_crash_while_resuming_changes_nothing_either(program: Program, data: A
 
 
 @generated
+@given(program=programs())
+def test_a_run_that_is_loaded_anew_before_every_call_of_its_host_is_no_other_run(program: Program) -> None:
+    expected, _ = finished(program)
+    host = Host(program, new_disk(), loads_anew=True)
+    assert essences(host.finish()) == essences(expected)
+
+
+@generated
 @given(
-    program=programs(), data=st.data(), dimension=st.sampled_from(("max_behavior_calls", "max_events", "max_patches"))
+    program=programs(),
+    data=st.data(),
+    dimension=st.sampled_from(("max_behavior_calls", "max_events", "max_patches", "max_depth")),
 )
 def test_a_budget_stop_at_any_limit_changes_nothing_of_the_finished_log(
     program: Program, data: Any, dimension: str
@@ -127,6 +137,20 @@ def test_a_fork_keeps_its_prefix_and_repeats_nothing_that_was_decided(program: P
         assert [e.to_dict() for e in log[:position]] == [e.to_dict() for e in expected[:position]]
         marks = [(e.type, *invocation(e)) for e in log if e.type in ("behavior.started", "relation_behavior.started")]
         assert len(marks) == len(set(marks))
+
+
+@generated
+@given(program=programs(), data=st.data())
+def test_a_dormant_fork_that_is_loaded_goes_on_like_one_that_runs_at_once(program: Program, data: Any) -> None:
+    disk = new_disk()
+    expected = Host(program, disk).finish()
+    parent = Runtime.load(disk.url, RUN, behaviors=program.behaviors(), clock=FrozenClock())
+    for position in some(data.draw, len(expected), 6):
+        live, dormant = parent.fork(expected[position - 1].id), parent.fork(expected[position - 1].id)
+        loaded = Runtime.load(disk.url, dormant.run_id, behaviors=program.behaviors(), clock=FrozenClock())
+        for fork in (live, loaded):
+            fork.run_until_idle()
+        assert essences(loaded.graph.events) == essences(live.graph.events)
 
 
 @generated

@@ -232,10 +232,17 @@ def programs(*, patterns: bool = True, host: tuple[str, ...] = _HOST) -> st.Sear
 
 
 class Host:
-    """Carries out a program's script on a disk; after a crash it loads and goes on where it was."""
+    """Carries out a program's script on a disk; after a crash it loads and goes on where it was.
 
-    def __init__(self, program: Program, disk: Disk, *, budget: dict[str, Any] | None = None) -> None:
+    Args:
+        loads_anew: Whether it loads before each step of the script, crash or not.
+    """
+
+    def __init__(
+        self, program: Program, disk: Disk, *, budget: dict[str, Any] | None = None, loads_anew: bool = False
+    ) -> None:
         self.program = program
+        self._loads_anew = loads_anew
         self.disk = disk
         self.place = 0
         self._budget = budget
@@ -254,6 +261,8 @@ class Host:
         """Carry out the rest of the script; False where a crash ended it."""
         runtime = self.runtime or self.load()
         while self.place < len(self.program.script):
+            if self._loads_anew:
+                runtime = self.load()
             step, choice = self.program.script[self.place]
             before = len(self.disk.events(RUN))
             try:

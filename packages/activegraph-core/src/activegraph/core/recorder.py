@@ -22,6 +22,7 @@ from activegraph.errors import (
     DuplicateEventError,
     IncompatibleRuntimeState,
     InvalidArgumentType,
+    NonSerializableEventError,
 )
 
 __all__ = ["Listener", "Recorder", "RunObserver"]
@@ -106,14 +107,16 @@ class Recorder:
         if self.transactions:
             self.record(event)
             return
-        self._write((event,), self.host_sync, is_applied=False)
         try:
+            self._write((event,), self.host_sync)
             self.projection.apply(event.type, raw_payload(event))
             if _logger.isEnabledFor(logging.INFO):
                 log_emitted(event, self.run_id)
             if self.observer is not None:
                 self.observer.recorded(event)
             self.log.advance((event,))
+        except (DuplicateEventError, NonSerializableEventError):
+            raise
         except BaseException as error:
             self.stop(error)
             raise
@@ -126,11 +129,12 @@ class Recorder:
         events = self.step
         if not events and not sync:
             return
-        self._write(events, sync, is_applied=True)
         try:
+            self._write(events, sync)
             self.log.advance(events)
             self.step = []
         except BaseException as error:
+            # Memory is ahead of the log then, even where the store only refused.
             self.stop(error)
             raise
         if self.observer is not None:
@@ -143,15 +147,13 @@ class Recorder:
         if self.log.failure is None:
             self.log.failure = error
 
-    def _write(self, events: Sequence[Event], sync: bool | None, *, is_applied: bool) -> None:
+    def _write(self, events: Sequence[Event], sync: bool | None) -> None:
         was_stopped = self.log.failure is not None
         try:
             self.log.write(events, sync=sync)
         except BaseException as error:
-            if is_applied:
-                # Memory is ahead of the log then, even where the store only refused.
-                self.stop(error)
-            if not was_stopped and self.log.failure is not None and self.observer is not None:
+            stops = self.log.failure is not None or events is self.step
+            if stops and not was_stopped and self.observer is not None:
                 self.observer.commit_failed(error)
             raise
 

@@ -162,13 +162,13 @@ def _stop(engine: Engine, type: str, turn: Turn | None) -> None:
         if exhausted_by is not None:
             payload["exhausted_by"] = exhausted_by
         payload["snapshot"] = engine.budget.snapshot()
-        ids = engine.writer.ids
         if type != "runtime.idle":
             payload["next"] = _next(engine, turn)
+        encoded, ids = encode_payload_bytes(payload), engine.writer.ids
         event = make_event(
             ids.event() if type == "runtime.idle" else ids.stop(),
             type,
-            encode_payload_bytes(payload),
+            encoded,
             "runtime",
             engine.frame_id,
             None,
