@@ -235,11 +235,14 @@ class ContentCases(StoreSuite):
     @case("B6", "large payloads come back whole, and their neighbours are not affected")
     def test_b6_large_payloads_come_back_whole(self) -> None:
         store = self.open()
-        sizes = [65_535, _MIB - 1, _MIB, _MIB + 1, 16 * _MIB, *([63 * _MIB] if full_scale() else [])]
+        sizes = [65_535, _MIB - 1, _MIB, _MIB + 1, 16 * _MIB, *([56 * _MIB] if full_scale() else [])]
         for size in sizes:
             store.append(event(f"before {size}"))
             store.append(event(f"large {size}", payload={"text": "0123456\u00e9" * (size // 8), "end": "!"}))
         store.append(event("after"))
+        if full_scale():
+            with pytest.raises(NonSerializableEventError):
+                store.append(event("too large", payload={"text": "x" * (64 * _MIB)}))
 
         for size in sizes:
             found = store.get_event(f"large {size}")
