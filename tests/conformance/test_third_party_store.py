@@ -86,18 +86,22 @@ def test_the_example_and_the_sqlite_store_hold_the_same_run(installed: dict[str,
     assert ended.returncode == 0, ended.stdout[-4000:]
 
 
-def test_commands_take_the_example_by_its_scheme(installed: dict[str, str], tmp_path: Path) -> None:
+def test_a_runtime_records_into_the_example_and_goes_on_from_it(installed: dict[str, str], tmp_path: Path) -> None:
     program = (
-        "from activegraph.store import list_runs, open_store\n"
-        "from activegraph import Event\n"
+        "from activegraph import Graph, Runtime, behavior\n"
+        "@behavior(name='note', on=['goal.created'])\n"
+        "def note(event, graph, ctx):\n"
+        "    graph.add_object('note', {'text': 'kept'})\n"
         f"url = 'jsonl:///{tmp_path}/runs'\n"
-        "with open_store(url, 'run_a') as store:\n"
-        "    store.append(Event('evt_1', 'note.made', {'n': 1}))\n"
-        "print([(run.run_id, run.event_count) for run in list_runs(url)])\n"
+        "runtime = Runtime(Graph(run_id='run_a'), [note], persist_to=url)\n"
+        "runtime.run_goal('keep a note')\n"
+        "runtime.close()\n"
+        "loaded = Runtime.load(url, run_id='run_a', behaviors=[note])\n"
+        "print(loaded.status().state, [each.data['text'] for each in loaded.graph.objects('note')])\n"
     )
     ended = subprocess.run([sys.executable, "-c", program], env=installed, capture_output=True, text=True, check=False)
 
-    assert ended.stdout == "[('run_a', 1)]\n", ended.stderr
+    assert ended.stdout == "idle ['kept']\n", ended.stderr
 
 
 def test_the_store_of_the_example_fits_a_hundred_and_fifty_lines() -> None:
