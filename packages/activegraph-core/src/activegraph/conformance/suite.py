@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from activegraph.conformance.cases import Lacking, check, same
+from activegraph.conformance.cases import Lacking, check, of_scale, same
 from activegraph.conformance.catalog import Catalog, doors
 from activegraph.conformance.children import Message
 from activegraph.conformance.hooks import hooks_of
@@ -282,7 +282,7 @@ class StoreSuite:
 
     def swept(self, action: str, runs: list[str], **named: Any) -> list[Message]:
         """Kill one process per run at different steps of an action; gives at which each was killed."""
-        told = self.work("sweep", action=action, runs=runs, **named)
+        told = self.work("sweep", action=action, runs=runs, seconds=of_scale(6.0, 60.0), **named)
         failed = [message for message in told if "error" in message]
         check(not failed, f"a process failed: {failed[:1]}")
         same("runs of the processes that were killed", [message["run"] for message in told], runs[: len(told)])
