@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
 from activegraph import Event
+from activegraph.errors import StoreUnavailableError
 from support.stored_runs import event
 
 __all__ = ["ask", "batch", "end_other_sessions", "ids", "is_whole"]
@@ -40,6 +41,20 @@ def end_other_sessions(url: str, name: str = "activegraph") -> int:
         name,
     )
     return len(found)
+
+
+def as_a_runtime_writes(write: Callable[[], object]) -> None:
+    """Write, and repeat a write that the store has found not to be there.
+
+    A session that has just ended is noticed beforehand once the client's system has heard of it;
+    a write that is quicker than that is settled by looking, and is its caller's to repeat.
+    """
+    try:
+        write()
+    except StoreUnavailableError as error:
+        if error.context["committed"] is not False:
+            raise
+        write()
 
 
 def is_whole(url: str, run_id: str) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from activegraph.errors import ConcurrentWriterError, DuplicateEventError, InvalidArgumentType, StoreUnavailableError
 from activegraph.store.postgres import PostgresEventStore
 from psycopg.rows import dict_row
-from support.postgres_events import ask, batch, end_other_sessions, is_whole
+from support.postgres_events import as_a_runtime_writes, ask, batch, end_other_sessions, is_whole
 from support.postgres_server import PostgresServer
 from support.stored_runs import event
 
@@ -269,7 +269,7 @@ def test_dead_connections_of_a_pool_are_passed_over(postgres_url: str, caplog: p
         store.append(event("evt_1"))
         assert end_other_sessions(postgres_url, "three_of_a_pool") == 3
         caplog.clear()
-        store.append(event("evt_2"))
+        as_a_runtime_writes(lambda: store.append(event("evt_2")))
         assert end_other_sessions(postgres_url, "three_of_a_pool") >= 1
 
         assert len(list(store.iter_events())) == 2

@@ -11,7 +11,7 @@ from activegraph import Event
 from activegraph.errors import ConcurrentWriterError, StoreUnavailableError
 from activegraph.store import fork_run
 from activegraph.store.postgres import PostgresEventStore
-from support.postgres_events import ask, batch, end_other_sessions, ids, is_whole
+from support.postgres_events import as_a_runtime_writes, ask, batch, end_other_sessions, ids, is_whole
 from support.postgres_pooler import TransactionPooler
 from support.postgres_proxy import CuttingProxy, Moment
 from support.postgres_server import PostgresServer
@@ -40,9 +40,13 @@ def test_a_session_that_ended_between_two_operations_is_replaced_with_one_warnin
 ) -> None:
     store = PostgresEventStore(proxy.url, "run_a")
     store.append(event("evt_1"))
-    for n, use in enumerate(
-        (lambda: store.append(event("evt_2")), store.count, lambda: store.append_many(batch(3, 9)), store.get_run)
-    ):
+    uses: tuple[Callable[[], object], ...] = (
+        lambda: as_a_runtime_writes(lambda: store.append(event("evt_2"))),
+        store.count,
+        lambda: as_a_runtime_writes(lambda: store.append_many(batch(3, 9))),
+        store.get_run,
+    )
+    for n, use in enumerate(uses):
         caplog.clear()
         assert end_other_sessions(server.url) == 1
         use()
