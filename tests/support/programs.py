@@ -6,7 +6,7 @@ them, so every program ends. What an invocation does is a function of its event,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -273,6 +273,13 @@ class Host:
                 return False
             self.place += 1
         return True
+
+    def steps(self) -> Iterator[Runtime]:
+        """Carry out the script, with a look at the runtime after each of its steps."""
+        for step, choice in self.program.script:
+            runtime = self.runtime or self.load()
+            _host_step(runtime, step, choice)
+            yield runtime
 
     def _note_crash(self, step: str, *, stored: bool) -> None:
         """Where the host goes on: with what it cannot know to be in the log, else with the rest of a run."""

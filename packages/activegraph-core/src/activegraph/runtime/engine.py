@@ -103,6 +103,8 @@ class Engine:
         self.trigger_depth: int | None = None
         self.subscriptions: Subscriptions | None = None
         """The behaviors of the last `run_*` of this runtime."""
+        self._unheard = 0
+        """Events in the queue that nobody would hear of: the host's internal ones, until the next `run_*` sorts them out."""
         self.awaited: frozenset[str] = frozenset()
         """Internal types that behaviors of the last `run_*` name."""
         self._indexed: Subscriptions | None = None
@@ -157,6 +159,8 @@ class Engine:
         self.owed, self.cut = previous.owed, previous.cut
         self.tick, self.last_taken, self.last_stop = previous.tick, previous.last_taken, previous.last_stop
         self.worked = previous.worked
+        heard = self._awaited_now()
+        self._unheard = sum(item.internal and item.event.type not in heard for item in self.queue)
         self.matching = previous.matching
         self._indexed = previous._indexed
         if previous.owned is not None:
@@ -221,11 +225,13 @@ class Engine:
             self.queue.extend(fresh)
         else:
             self.queue = deque(fresh)
+        self._unheard = 0
         return subscriptions
 
     def queue_depth(self) -> int:
         """Events that wait for dispatch; one that is partly dispatched counts."""
-        return len(self.queue) + self.owed_depth if self.owed is not None else len(self.queue)
+        waiting = len(self.queue) - self._unheard
+        return waiting + self.owed_depth if self.owed is not None else waiting
 
     def before_host_change(self) -> None:
         """Refuse changes while an invocation waits to be finished against its prefix."""
@@ -251,11 +257,17 @@ class Engine:
             if type == "goal.created" and self.goal is None:
                 self.goal = goal_of(event)
         elif type in SUBSCRIBABLE:
-            if self._is_awaited(type):
+            if not self.running:
+                # Behaviors may be declared until the next `run_*`, so it is kept, and counts if it would be heard now.
+                self._unheard += type not in self._awaited_now()
+            if not self.running or self._is_awaited(type):
                 about = about_behavior(raw_payload(event))
                 self._push(WorkItem(event, self.tick, self._depth_of(event), about, internal=True))
             if type in APPROVAL_TYPES:
                 self.approvals.take(event, raw_payload(event))
+
+    def _awaited_now(self) -> frozenset[str]:
+        return SUBSCRIBABLE.intersection(type for behavior in self.behaviors_now() for type in behavior.on)
 
     def _push(self, item: WorkItem) -> None:
         self.queue.append(item)
@@ -269,9 +281,6 @@ class Engine:
 
     def _is_awaited(self, type: str) -> bool:
         """Whether a behavior names this internal type; two handlers of each other's outcomes must not feed themselves."""
-        if not self.running:
-            # Behaviors may be declared until the next `run_*`, which sorts out what nobody names.
-            return True
         if type not in self.awaited:
             return False
         return not (type.startswith("behavior.") and self.trigger is not None and is_internal(self.trigger.type))

@@ -69,10 +69,16 @@ class Owed:
             return False
         decided, done = self._decided(subscriptions)
         point = scan.point
-        if point is not None and point.about_relations:
+        if point is not None and (point.about_relations or self._is_about_relations(point, subscriptions)):
             return False
         turns = subscriptions.for_type(first.event.type)
         return not any(turn.index >= decided and turn.index not in done for turn in turns)
+
+    @staticmethod
+    def _is_about_relations(point: Point, subscriptions: Subscriptions) -> bool:
+        """Whether a turn of which only the match is known is one of a relation behavior."""
+        subscriber = subscriptions.named(point.behavior, point.ordinal) if point.matched_only else None
+        return subscriber is not None and subscriber.relation_type is not None
 
     def _place_turn(self, item: WorkItem, subscriptions: Subscriptions, projection: Projection) -> None:
         scan = self._scan
