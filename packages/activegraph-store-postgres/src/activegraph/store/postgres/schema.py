@@ -101,11 +101,15 @@ SELECT
     pg_backend_pid(),
     current_setting('synchronous_commit'),
     current_setting('fsync'),
-    (SELECT set_config('enable_seqscan', 'off', false) WHERE pg_backend_pid() = %s::integer)"""
+    (SELECT set_config('enable_seqscan', 'off', false) || set_config('enable_sort', 'off', false)
+     WHERE pg_backend_pid() = %s::integer)"""
 
-# A statement that is prepared while the tables are tiny keeps the plan of a scan when they have grown. Only a
-# session that is ours alone is told to keep to the indexes; behind a pooler its number is another one.
-KEEP_TO_INDEXES = "SELECT set_config('enable_seqscan', 'off', false) WHERE pg_backend_pid() = %s::integer"
+# A statement that is prepared while the tables are tiny, or emptied, keeps the plan of a scan, or of the key on ids
+# and a sort, when they have grown. Only a session that is ours alone is told to keep to the order of the indexes;
+# behind a pooler its number is another one.
+KEEP_TO_INDEXES = """
+SELECT set_config('enable_seqscan', 'off', false) || set_config('enable_sort', 'off', false)
+WHERE pg_backend_pid() = %s::integer"""
 
 SELECT_TABLES = """
 SELECT c.relname::text
