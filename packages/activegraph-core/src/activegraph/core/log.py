@@ -18,6 +18,7 @@ from typing import Any, Protocol, cast
 from msgspec import Struct
 
 from activegraph.core.event import Event, make_event
+from activegraph.core.log_lines import say
 from activegraph.errors import (
     DuplicateEventError,
     NonSerializableEventError,
@@ -96,11 +97,9 @@ class RunLog:
         self._kept = []
         self._ids = set()
         if self._append_many is None:
-            _logger.warning(
-                "store has no atomic append: %s",
-                type(store).__name__,
-                extra={"run_id": store.run_id, "error_type": type(store).__name__},
-            )
+            name = type(store).__name__
+            message = "store has no atomic append: %s"
+            say(_logger, logging.WARNING, message, name, run_id=store.run_id, error_type=name)
 
     def adopt(self, head: int, recent: Sequence[Event]) -> None:
         """Take over a log that was read from the store: its length and its newest events."""

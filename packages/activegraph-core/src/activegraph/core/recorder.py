@@ -15,15 +15,12 @@ from itertools import islice
 from threading import Lock, get_ident
 from typing import Protocol
 
-from activegraph.core.event import Event, canonical_payload, raw_payload
+from activegraph.core import refusals
+from activegraph.core.event import Event, raw_payload
 from activegraph.core.log import LogStore, RunLog
+from activegraph.core.log_lines import log_emitted, say
 from activegraph.core.projection import GRAPH_TYPES, MalformedGraphEvent, Projection
-from activegraph.errors import (
-    DuplicateEventError,
-    IncompatibleRuntimeState,
-    InvalidArgumentType,
-    NonSerializableEventError,
-)
+from activegraph.errors import DuplicateEventError, InvalidArgumentType, NonSerializableEventError
 
 __all__ = ["Listener", "Recorder", "RunObserver"]
 
@@ -165,7 +162,7 @@ class Recorder:
         """
         with self._stack_lock:
             if self.runner is not None or self.transactions:
-                raise working_error(self.run_id, operation)
+                raise refusals.working(self.run_id, operation)
             self.runner = get_ident()
 
     def leave_stack(self) -> None:
@@ -194,51 +191,27 @@ class Recorder:
         """
         self._check_writer(operation)
         if self.log.failure is not None:
-            raise stopped_error(self.run_id, self.log.failure) from self.log.failure
+            raise refusals.stopped(self.run_id, self.log.failure) from self.log.failure
         if self.observer is not None and not self.transactions:
             self.observer.before_host_change()
 
     def check_outside_step(self, operation: str) -> None:
         """Refuse a host call that is a step of its own inside a transaction, and where a change is refused."""
         if self.transactions:
-            raise IncompatibleRuntimeState(
-                f"`{operation}` was called inside `graph.transaction()` of run {self.run_id!r}",
-                what_failed=f"`{operation}` while a transaction is open.",
-                why="It is a step of its own, with its own place in the log.",
-                how_to_fix="Call it before or after the `with` block.",
-                context={"run_id": self.run_id, "operation": operation},
-            )
+            raise refusals.in_transaction(self.run_id, operation)
         self.check_writable(operation)
 
     def check_outside(self, operation: str) -> None:
         """Refuse what neither a behavior nor a transaction may do: fork, save, close, load packs."""
         self._check_writer(operation)
         if self.transactions or self.runner is not None:
-            raise IncompatibleRuntimeState(
-                f"`{operation}` was called inside `graph.transaction()` or a `run_*` of run {self.run_id!r}",
-                what_failed=f"`{operation}` while a step is open or the loop is working.",
-                why="It needs a log that ends with a whole step.",
-                how_to_fix="Call it after the `with` block, or after `run_*` has returned.",
-                context={"run_id": self.run_id, "operation": operation},
-            )
+            raise refusals.in_open_step(self.run_id, operation)
 
     def _check_writer(self, operation: str) -> None:
         if self.in_body:
-            raise IncompatibleRuntimeState(
-                f"`{operation}` was called on the graph of run {self.run_id!r} from inside a behavior",
-                what_failed=f"`{operation}` on the `Graph` itself while a behavior or tool is running.",
-                why="While a behavior runs, its changes are one step with one cause; a change past its own graph would have neither.",
-                how_to_fix="Use the `graph` argument that the behavior was called with.",
-                context={"run_id": self.run_id, "operation": operation},
-            )
+            raise refusals.from_behavior(self.run_id, operation)
         if self.runner is not None and self.runner != get_ident():
-            raise IncompatibleRuntimeState(
-                f"`{operation}` was called from another thread while run {self.run_id!r} is working",
-                what_failed=f"`{operation}` on the `Graph` while a `run_*` call is on another thread's stack.",
-                why="A run has one writer, so that its log is one history.",
-                how_to_fix="Wait until the `run_*` call has returned; `runtime.status()` may be called from any thread.",
-                context={"run_id": self.run_id, "operation": operation},
-            )
+            raise refusals.from_other_thread(self.run_id, operation)
 
     def check_new_id(self, event_id: str) -> None:
         """Raise `DuplicateEventError` if the run, or its open step, holds this id."""
@@ -296,15 +269,15 @@ class Recorder:
                 return
             self._failed_listeners.add(id(listener))
             name = getattr(listener, "__qualname__", type(listener).__name__)
-            _observability.warning(
+            say(
+                _observability,
+                logging.WARNING,
                 "listener failed: %s",
                 name,
-                extra={
-                    "run_id": self.run_id,
-                    "event_id": event.id,
-                    "error_type": type(error).__name__,
-                    "error_message": str(error),
-                },
+                run_id=self.run_id,
+                event_id=event.id,
+                error_type=type(error).__name__,
+                error_message=str(error),
             )
 
 
@@ -333,47 +306,3 @@ def check_graph_payload(type: str, payload: bytes, event_id: str | None = None) 
             "or give the payload the fields that they write.",
             context={"event_id": event_id, "type": type},
         ) from error
-
-
-def stopped_error(run_id: str, cause: BaseException) -> IncompatibleRuntimeState:
-    """The error of every call on a run whose log is closed."""
-    return IncompatibleRuntimeState(
-        f"run {run_id!r} is stopped after {type(cause).__name__}",
-        what_failed=f"A change to run {run_id!r}, which was stopped by {(str(cause) or type(cause).__name__).splitlines()[0]}",
-        why="Memory is ahead of the log; going on would build on what was never recorded.",
-        how_to_fix=f"Load the run again and go on from what was recorded:\n    Runtime.load(url, run_id={run_id!r})",
-        context={"run_id": run_id, "cause": type(cause).__name__},
-    )
-
-
-def working_error(run_id: str, operation: str) -> IncompatibleRuntimeState:
-    """The error of a call that would be a second loop inside or beside the first."""
-    return IncompatibleRuntimeState(
-        f"`{operation}` was called while run {run_id!r} is working",
-        what_failed=f"`{operation}` from a behavior, a listener, another thread or an open `graph.transaction()`.",
-        why="Events are dispatched one after the other by one loop; a second one inside it would change their order.",
-        how_to_fix="Emit an event and let the running loop dispatch it, or call again when the first call has returned.",
-        context={"run_id": run_id, "operation": operation},
-    )
-
-
-def log_emitted(event: Event, run_id: str, *, in_body: bool = False) -> None:
-    """The INFO line of an emitted event, and its payload at DEBUG."""
-    extra = {"run_id": run_id, "event_id": event.id}
-    if in_body and event.actor is not None and event.actor != "runtime":
-        extra["behavior"] = event.actor
-    _logger.info("event emitted: %s", event.type, extra=extra)
-    if _logger.isEnabledFor(logging.DEBUG):
-        shown = rendered_payload(canonical_payload(event))
-        _logger.debug("event payload: %s payload=%s", event.type, shown, extra=extra)
-
-
-_LONGEST_SHOWN = 64 * 1024
-"""Bytes of a payload that a log line shows."""
-
-
-def rendered_payload(payload: bytes) -> str:
-    """Canonical payload bytes as the end of a log line."""
-    if len(payload) <= _LONGEST_SHOWN:
-        return payload.decode("utf-8")
-    return f"{payload[:_LONGEST_SHOWN].decode('utf-8', 'ignore')} \u2026({len(payload)} bytes)"

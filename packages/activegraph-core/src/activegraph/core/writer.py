@@ -29,6 +29,7 @@ from activegraph.core.clock import Clock
 from activegraph.core.codec import MAX_BYTES, decode_canonical, encode_plain, oversized
 from activegraph.core.event import Event, make_event
 from activegraph.core.ids import IDGen
+from activegraph.core.log_lines import say
 from activegraph.core.patch import PATCH_OPERATIONS, Patch, diff_of, patch_handle
 from activegraph.core.projection import Projection
 from activegraph.core.state import ObjectState, PatchState, RelationState
@@ -287,11 +288,8 @@ class GraphWriter:
         encoded = encode_plain(without_provenance(fields), path, 3)
         if stamp.actor not in self._dropped_provenance_of:
             self._dropped_provenance_of.add(stamp.actor)
-            _logger.warning(
-                "provenance in %s is dropped: the graph writes it",
-                name,
-                extra={"run_id": self.run_id, "behavior": stamp.actor},
-            )
+            message = "provenance in %s is dropped: the graph writes it"
+            say(_logger, logging.WARNING, message, name, run_id=self.run_id, behavior=stamp.actor)
         return encoded
 
     def _provenance(self, stamp: Stamp, now: str, evidence: bytes) -> bytes:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from activegraph.behaviors.base import AnyBehavior, Behavior, RelationBehavior
 from activegraph.core.graph import Graph
-from activegraph.core.recorder import working_error
+from activegraph.core.refusals import working
 from activegraph.errors import InvalidArgumentType, InvalidRuntimeConfiguration
 from activegraph.errors.base import shown
 
@@ -32,7 +32,7 @@ def checked_graph(graph: object) -> Graph:
             context={"argument": "graph", "type": type(graph).__name__},
         )
     if graph._recorder.runner is not None:
-        raise working_error(graph.run_id, "Runtime(graph)")
+        raise working(graph.run_id, "Runtime(graph)")
     return graph
 
 

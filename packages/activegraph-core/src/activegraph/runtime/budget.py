@@ -91,6 +91,12 @@ class Budget:
         else:
             self.used[key] += amount
 
+    def start_from(self, used: Mapping[str, float], cost: Decimal) -> None:
+        """Take over the use of an earlier process; dimensions that are not named stay as they are."""
+        self.used.update(used)
+        self.cost_used = cost
+        self.used[_COST] = float(cost)
+
     def reach(self, key: str, level: float) -> None:
         """Raise a dimension that is no sum (`max_depth`) to `level`."""
         if level > self.used[key]:

@@ -41,13 +41,11 @@ class RecordedUse:
             self._cost += _cost_of(decode_canonical(stored.payload))
 
     def charge(self, budget: Budget, scan: LogScanner) -> None:
-        """Add the use to a fresh budget; events that still wait have not been dispatched."""
-        for key, amount in self._used.items():
-            budget.consume(key, amount)
+        """Let a budget start from the use; events that still wait have not been dispatched."""
         waiting = [item for item in scan.waiting if not item.internal]
         is_taken = scan.first_taken and bool(scan.waiting) and not scan.waiting[0].internal
-        budget.consume("max_events", scan.tick - len(waiting) + is_taken)
-        budget.add_cost(self._cost)
+        used = {**self._used, "max_events": scan.tick - len(waiting) + is_taken}
+        budget.start_from({key: float(amount) for key, amount in used.items()}, self._cost)
 
 
 def _cost_of(payload: dict[str, Any]) -> Decimal:

@@ -20,6 +20,7 @@ from activegraph.behaviors.registry import get_registry
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.graph import Graph
 from activegraph.core.log import LogStore
+from activegraph.core.log_lines import say
 from activegraph.errors import IncompatibleRuntimeState
 from activegraph.runtime.approvals import APPROVAL_TYPES, Approvals
 from activegraph.runtime.arguments import Durability
@@ -184,9 +185,8 @@ class Engine:
         if key not in self._near_limits:
             self._near_limits.add(key)
             percent = int(used * 100 / limit)
-            _logger.warning(
-                "budget at %d%%: %s %.12g of %.12g", percent, key, used, limit, extra={"run_id": self.run_id}
-            )
+            message = "budget at %d%%: %s %.12g of %.12g"
+            say(_logger, logging.WARNING, message, percent, key, used, limit, run_id=self.run_id)
 
     def check_callable(self, operation: str) -> None:
         """Refuse a call of the host's from inside a behavior, another thread or a transaction."""
@@ -276,8 +276,8 @@ class Engine:
 
     def log_queue(self, what: str, item: WorkItem) -> None:
         """The DEBUG line of an event that was queued or taken."""
-        extra = {"run_id": self.run_id, "event_id": item.event.id}
-        _logger.debug("queue %s: %s depth=%d", what, item.event.type, self.queue_depth(), extra=extra)
+        message, fields = "queue %s: %s depth=%d", {"run_id": self.run_id, "event_id": item.event.id}
+        say(_logger, logging.DEBUG, message, what, item.event.type, self.queue_depth(), **fields)
 
     def _is_awaited(self, type: str) -> bool:
         """Whether a behavior names this internal type; two handlers of each other's outcomes must not feed themselves."""

@@ -7,6 +7,7 @@ import traceback
 from types import TracebackType
 from typing import Any
 
+from activegraph.core.log_lines import say
 from activegraph.errors import DOCS_BASE_URL, ConcurrentWriterError, ReplayDivergenceError
 
 __all__ = ["failure_payload", "log_behavior_failure", "log_commit_failure", "log_divergence"]
@@ -36,17 +37,17 @@ def log_behavior_failure(payload: dict[str, Any], fields: dict[str, Any]) -> Non
     """The one line of a failed invocation."""
     reason = f"exception.{payload['exception_type']}"
     summary = (payload["message"].splitlines() or [""])[0]
-    _runtime.error(
+    say(
+        _runtime,
+        logging.ERROR,
         "behavior failed: %s (reason=%s)",
         payload["behavior"],
         reason,
-        extra={
-            **fields,
-            "reason": reason,
-            "error_type": payload["exception_type"],
-            "error_message": summary,
-            "doc_url": f"{DOCS_BASE_URL}/errors/execution-error",
-        },
+        **fields,
+        reason=reason,
+        error_type=payload["exception_type"],
+        error_message=summary,
+        doc_url=f"{DOCS_BASE_URL}/errors/execution-error",
     )
 
 
@@ -79,29 +80,25 @@ def log_commit_failure(run_id: str, error: BaseException) -> None:
     """Say once that a run has stopped, and why."""
     fields = {"run_id": run_id, "error_type": type(error).__name__, "doc_url": getattr(error, "doc_url", None)}
     if isinstance(error, ConcurrentWriterError):
-        _store.critical(
-            "concurrent writer: expected %s events, found %s",
-            error.expected_count,
-            error.actual_count,
-            extra=fields,
-        )
+        message = "concurrent writer: expected %d events, found %d"
+        say(_store, logging.CRITICAL, message, error.expected_count, error.actual_count, **fields)
         return
-    _store.error("append failed, runtime stopped", extra={**fields, "error_message": _summary(error)})
+    say(_store, logging.ERROR, "append failed, runtime stopped", **fields, error_message=_summary(error))
 
 
 def log_divergence(run_id: str, error: ReplayDivergenceError) -> None:
     """Say once that an invocation was not what its log says."""
-    _runtime.critical(
+    say(
+        _runtime,
+        logging.CRITICAL,
         "replay divergence: %s",
         error.kind,
-        extra={
-            "run_id": run_id,
-            "event_id": error.event_id,
-            "reason": error.kind,
-            "error_type": type(error).__name__,
-            "error_message": error.summary,
-            "doc_url": error.doc_url,
-        },
+        run_id=run_id,
+        event_id=error.event_id,
+        reason=error.kind,
+        error_type=type(error).__name__,
+        error_message=error.summary,
+        doc_url=error.doc_url,
     )
 
 

@@ -10,6 +10,7 @@ from activegraph.core.changes import Stamp
 from activegraph.core.codec import encode_payload_bytes
 from activegraph.core.elements import relation_handle
 from activegraph.core.event import Event, make_event, raw_payload
+from activegraph.core.log_lines import say
 from activegraph.core.state import ObjectState, RelationState
 from activegraph.core.view import View
 from activegraph.errors import ReplayDivergenceError
@@ -84,7 +85,7 @@ class Invocation:
         type = "behavior.started" if relation is None else "relation_behavior.started"
         self._mark(type, started(subscriber, self.trigger, self._trigger_id, relation))
         if informing and not self.prefix:
-            _logger.info("behavior invoked: %s", self.name, extra=self.log_fields())
+            say(_logger, logging.INFO, "behavior invoked: %s", self.name, **self.log_fields())
         graph, context = BehaviorGraph(self), Context(self)
         engine.projection.removals = self._removals
         engine.recorder.in_body = True
@@ -99,7 +100,7 @@ class Invocation:
             self._complete()
             if informing:
                 fields = {**self.log_fields(), "latency_seconds": engine.monotonic() - began}
-                _logger.info("behavior completed: %s", self.name, extra=fields)
+                say(_logger, logging.INFO, "behavior completed: %s", self.name, **fields)
         finally:
             engine.recorder.in_body = False
             engine.projection.removals = None
@@ -229,4 +230,4 @@ class Invocation:
 
     def _report_view(self, objects: int, relations: int, seconds: float) -> None:
         fields = {**self.log_fields(), "latency_seconds": seconds}
-        _logger.debug("view built: %d objects, %d relations", objects, relations, extra=fields)
+        say(_logger, logging.DEBUG, "view built: %d objects, %d relations", objects, relations, **fields)

@@ -14,7 +14,8 @@ from typing import Any
 from activegraph.core.codec import encode_payload_bytes
 from activegraph.core.event import make_event
 from activegraph.core.graph import Graph
-from activegraph.core.recorder import stopped_error
+from activegraph.core.log_lines import say
+from activegraph.core.refusals import stopped
 from activegraph.errors import IncompatibleRuntimeState
 from activegraph.runtime.depth import causal_depth
 from activegraph.runtime.engine import Engine, closed_error
@@ -40,7 +41,7 @@ def on_the_stack(engine: Engine, operation: str) -> Iterator[Subscriptions]:
     if engine.closed:
         raise closed_error(engine.run_id, operation)
     if log.failure is not None:
-        raise stopped_error(engine.run_id, log.failure) from log.failure
+        raise stopped(engine.run_id, log.failure) from log.failure
     recorder.take_stack(operation)
     try:
         subscriptions = engine.refresh_subscriptions()
@@ -181,7 +182,7 @@ def _stop(engine: Engine, type: str, turn: Turn | None) -> None:
     engine.recorder.commit_step(engine.host_sync)
     if is_news and type != "runtime.paused":
         what = "run idle" if type == "runtime.idle" else f"run stopped: budget {exhausted_by}"
-        _logger.info(what, extra={"run_id": engine.run_id})
+        say(_logger, logging.INFO, what, run_id=engine.run_id)
 
 
 def _next(engine: Engine, turn: Turn | None) -> dict[str, Any]:

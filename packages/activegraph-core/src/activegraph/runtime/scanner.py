@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from activegraph.core.event import Event, make_event
+from activegraph.core.log_lines import say
 from activegraph.core.projection import Projection
 from activegraph.core.state import RelationState
 from activegraph.runtime.mark_reading import Mark, Scheduled, Stop, Turn, about_behavior, mark_of
@@ -224,11 +225,9 @@ class LogScanner:
 
     def _lose_outcome(self) -> None:
         if self._open is not None and self._open_at > self._fork_position:
-            _logger.warning(
-                "invocation of %s has no outcome in the log and counts as done",
-                self._open.behavior,
-                extra={"event_id": self._open.event_id, "behavior": self._open.behavior},
-            )
+            message, point = "invocation of %s has no outcome in the log and counts as done", self._open
+            fields = {"event_id": point.event_id, "behavior": point.behavior}
+            say(_logger, logging.WARNING, message, point.behavior, **fields)
         self._open = None
 
     def _on_matched(self, mark: Mark, stored: LogRow) -> None:

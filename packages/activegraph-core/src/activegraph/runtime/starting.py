@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from activegraph.core.changes import Stamp
 from activegraph.core.clock import Clock
 from activegraph.core.codec import check_header, encode_payload_bytes
+from activegraph.core.log_lines import say
 from activegraph.errors import RunNotFoundError
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.carry_over import RecordedUse
@@ -110,11 +111,16 @@ def resume_engine(engine: Engine, loaded: LoadedRun, url: str | None) -> None:
 
 def log_loaded(engine: Engine) -> None:
     """The INFO line of a run that was loaded."""
-    _logger.info(
-        "run loaded: %d events, %d owed", engine.log.head, engine.queue_depth(), extra={"run_id": engine.run_id}
+    say(
+        _logger,
+        logging.INFO,
+        "run loaded: %d events, %d owed",
+        engine.log.head,
+        engine.queue_depth(),
+        run_id=engine.run_id,
     )
 
 
 def log_forked(engine: Engine, parent: str, at_event: str) -> None:
     """The INFO line of a run that was forked."""
-    _logger.info("run forked: %s at %s -> %s", parent, at_event, engine.run_id, extra={"run_id": engine.run_id})
+    say(_logger, logging.INFO, "run forked: %s at %s -> %s", parent, at_event, engine.run_id, run_id=engine.run_id)
