@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,12 @@ from activegraph.core.graph import Graph
 from activegraph.errors import (
     ConcurrentWriterError,
     IncompatibleRuntimeState,
-    InvalidRuntimeConfiguration,
-    RunNotFoundError,
     RuntimeContextRequiredError,
-    StoreNotFoundError,
 )
-from activegraph.runtime.budget import DIMENSIONS, Budget
+from activegraph.runtime.budget import DIMENSIONS
 from activegraph.runtime.failures import log_commit_failure
 from activegraph.runtime.runtime import Runtime
-from activegraph.store import InMemoryEventStore, list_runs
+from activegraph.store import InMemoryEventStore
 
 
 def quiet(event: Event, graph: Any, ctx: Any) -> None:
@@ -368,169 +364,6 @@ def test_the_clock_is_read_once_per_event(tmp_path: Path) -> None:
     runtime.run_goal("g")
 
     assert [e.timestamp[-3:] for e in graph.events] == [f"{n:02d}Z" for n in range(len(graph.events))]
-
-
-class TestConfiguration:
-    def test_a_store_and_a_url_exclude_each_other(self, tmp_path: Path) -> None:
-        with pytest.raises(InvalidRuntimeConfiguration):
-            new(persist_to=str(tmp_path / "r.db"), store=InMemoryEventStore("run_1"))
-
-    def test_a_failed_construction_leaves_no_listener_and_no_store(self) -> None:
-        graph = Graph()
-        other = InMemoryEventStore("another run")
-        with pytest.raises(IncompatibleRuntimeState):
-            Runtime(graph, store=other)
-
-        assert graph.store is None
-        Runtime(graph, behaviors=[]).run_until_idle()
-
-    @pytest.mark.parametrize(
-        "limits", [{"max_event": 1}, {"max_events": -1}, {"max_events": "many"}, {"max_cost_usd": "x"}]
-    )
-    def test_a_limit_that_makes_no_sense_is_refused(self, limits: dict[str, Any]) -> None:
-        with pytest.raises(InvalidRuntimeConfiguration):
-            new(budget=limits)
-
-    def test_a_durability_that_does_not_exist_is_refused(self) -> None:
-        with pytest.raises(InvalidRuntimeConfiguration):
-            new(durability="maybe")
-
-    def test_a_frame_gets_an_id_and_stands_on_what_the_run_emits(self, tmp_path: Path) -> None:
-        from activegraph.frame import Frame
-
-        seen: list[Any] = []
-        behaviors = [Behavior("w", lambda e, g, c: (seen.append(c.frame), g.add_object("x", {})), on=["goal.created"])]
-        frame = Frame("mission")
-        runtime = new(behaviors, frame=frame, persist_to=str(tmp_path / "run.db"))
-        runtime.run_goal("g")
-        runtime.close()
-        loaded = Runtime.load(str(tmp_path / "run.db"), behaviors=behaviors, frame=Frame("mission"))
-
-        assert frame.id == "frame_001"
-        assert seen == [frame]
-        assert {e.frame_id for e in runtime.graph.events} == {"frame_001"}
-        made = runtime.graph.get_object("x#1")
-        assert made is not None
-        assert made.provenance["frame_id"] == "frame_001"
-        assert loaded.frame.id == "frame_001"
-
-
-class TestLoad:
-    def test_nothing_runs_and_nothing_is_written(self, tmp_path: Path) -> None:
-        seen: list[str] = []
-        behaviors = [Behavior("b", lambda e, g, c: seen.append(e.id))]
-        runtime = new(behaviors, persist_to=str(tmp_path / "run.db"))
-        emit(runtime, "a")
-        runtime.close()
-
-        loaded = Runtime.load(str(tmp_path / "run.db"), behaviors=behaviors)
-
-        assert seen == []
-        assert [e.id for e in loaded.graph.events] == ["evt_001"]
-        assert loaded.graph.replayed_ids == {"evt_001"}
-        assert loaded.status().state == "stopped"
-        assert loaded.graph.ids.event() == "evt_002"
-
-    def test_a_missing_file_is_named_and_not_made(self, tmp_path: Path) -> None:
-        with pytest.raises(FileNotFoundError) as missing:
-            Runtime.load(str(tmp_path / "none.db"))
-
-        assert isinstance(missing.value, StoreNotFoundError)
-        assert list(tmp_path.iterdir()) == []
-
-    def test_an_unknown_run_is_named_and_not_made(self, tmp_path: Path) -> None:
-        new(persist_to=str(tmp_path / "run.db")).close()
-        with pytest.raises(RunNotFoundError) as missing:
-            Runtime.load(str(tmp_path / "run.db"), "other")
-
-        assert "run_1" in str(missing.value)
-        assert [r.run_id for r in list_runs(f"sqlite:///{tmp_path}/run.db")] == ["run_1"]
-
-    def test_a_run_with_a_record_and_no_events_loads_as_an_empty_one(self, tmp_path: Path) -> None:
-        new(persist_to=str(tmp_path / "run.db")).close()
-
-        assert Runtime.load(str(tmp_path / "run.db")).status().state == "stopped"
-
-    def test_a_budget_that_carries_over_starts_from_what_the_log_records(self, tmp_path: Path) -> None:
-        behaviors = [Behavior("w", lambda e, g, c: g.patch_object("x#1", {"by": e.id}), on=["a"])]
-        runtime = new(behaviors, persist_to=str(tmp_path / "run.db"))
-        runtime.graph.add_object("x", {})
-        emit(runtime, "a", "a", "a")
-        runtime.run_until(lambda graph: len(graph.events) > 6)
-        runtime.close()
-
-        budget = Budget({"max_behavior_calls": 3}, carry_over=True)
-        loaded = Runtime.load(str(tmp_path / "run.db"), behaviors=behaviors, budget=budget)
-        assert budget.used["max_events"] == runtime.budget.used["max_events"]
-        assert budget.used["max_behavior_calls"] == runtime.budget.used["max_behavior_calls"] == 1
-        assert budget.used["max_patches"] == 1
-        assert budget.cost_used == Decimal(0)
-        loaded.run_until_idle()
-
-        assert stops(loaded)[-1] == ("runtime.budget_exhausted", "max_behavior_calls")
-
-
-class TestForkAndSave:
-    def test_a_fork_needs_a_store_that_can(self) -> None:
-        runtime = new()
-        emit(runtime, "a")
-        with pytest.raises(IncompatibleRuntimeState) as without:
-            runtime.fork("evt_001")
-        with pytest.raises(IncompatibleRuntimeState) as memory:
-            stored = new(store=InMemoryEventStore("run_1"))
-            emit(stored, "a")
-            stored.fork("evt_001")
-
-        assert without.value.context["current_store_kind"] == "none"
-        assert memory.value.context["current_store_kind"] == "InMemoryEventStore"
-
-    def test_an_unknown_event_makes_no_run(self, tmp_path: Path) -> None:
-        runtime = new(persist_to=str(tmp_path / "run.db"))
-        emit(runtime, "a")
-        with pytest.raises(KeyError):
-            runtime.fork("evt_099")
-
-        assert len(list_runs(f"sqlite:///{tmp_path}/run.db")) == 1
-
-    def test_two_forks_of_one_point_use_the_same_ids_for_different_things(self, tmp_path: Path) -> None:
-        runtime = new([], persist_to=str(tmp_path / "run.db"))
-        emit(runtime, "a")
-        one, two = runtime.fork("evt_001", "one"), runtime.fork("evt_001")
-        one.graph.add_object("x", {"n": 1})
-        two.graph.add_object("x", {"n": 2})
-
-        first, second = one.graph.get_object("x#1"), two.graph.get_object("x#1")
-        assert first is not None
-        assert second is not None
-        assert (first.data["n"], second.data["n"]) == (1, 2)
-        assert [e.id for e in one.graph.events] == [e.id for e in two.graph.events] == ["evt_001", "evt_002"]
-        assert runtime.graph.get_object("x#1") is None
-        record = next(r for r in list_runs(f"sqlite:///{tmp_path}/run.db") if r.run_id == one.run_id)
-        assert (record.parent_run_id, record.forked_at_event_id, record.label) == ("run_1", "evt_001", "one")
-
-    def test_save_state_names_where_the_run_is(self, tmp_path: Path) -> None:
-        path = str(tmp_path / "run.db")
-        with pytest.raises(InvalidRuntimeConfiguration):
-            new().save_state()
-        runtime = new()
-        emit(runtime, "a")
-
-        assert runtime.save_state(path) == path
-        assert runtime.save_state() == path
-        assert runtime.save_state(f"sqlite:///{path}") == path
-        with pytest.raises(InvalidRuntimeConfiguration):
-            runtime.save_state(str(tmp_path / "other.db"))
-        assert new(store=InMemoryEventStore("run_1")).save_state() == "<in-memory>"
-
-    def test_a_closed_runtime_refuses_to_run_and_stays_readable(self, tmp_path: Path) -> None:
-        with new(persist_to=str(tmp_path / "run.db")) as runtime:
-            runtime.run_goal("g")
-        with pytest.raises(IncompatibleRuntimeState):
-            runtime.run_until_idle()
-
-        assert runtime.status().state == "idle"
-        assert runtime.graph.all_objects() == []
-        runtime.close()
 
 
 def test_a_run_that_another_writer_took_over_says_how_far_both_are(caplog: pytest.LogCaptureFixture) -> None:

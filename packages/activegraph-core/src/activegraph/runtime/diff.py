@@ -90,15 +90,14 @@ def diff_logs(
             diff.parent_only_events.append(left)
         if right is not None:
             diff.fork_only_events.append(right)
-    if diff.parent_only_events or diff.fork_only_events:
-        diff.divergent_objects = [
-            DivergentObject(id, _plain_object(left), _plain_object(right))
-            for id, left, right in _differing(parent.objects, fork.objects, _same_object)
-        ]
-        diff.divergent_relations = [
-            DivergentRelation(id, _plain_relation(left), _plain_relation(right))
-            for id, left, right in _differing(parent.relations, fork.relations, _same_relation)
-        ]
+    diff.divergent_objects = [
+        DivergentObject(id, _plain_object(left), _plain_object(right))
+        for id, left, right in _differing(parent.objects, fork.objects, _same_object)
+    ]
+    diff.divergent_relations = [
+        DivergentRelation(id, _plain_relation(left), _plain_relation(right))
+        for id, left, right in _differing(parent.relations, fork.relations, _same_relation)
+    ]
     return diff
 
 
@@ -153,7 +152,7 @@ def _same_relation(a: RelationState, b: RelationState) -> bool:
 
 
 def _same_bytes(a: bytes, b: bytes) -> bool:
-    return a == b or _comparable(a) == _comparable(b)
+    return a == b or decode_canonical(a) == decode_canonical(b)
 
 
 def _plain_object(state: ObjectState | None) -> dict[str, Any] | None:

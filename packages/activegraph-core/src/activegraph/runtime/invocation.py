@@ -206,21 +206,21 @@ class Invocation:
         except BaseException as error:
             self.engine.recorder.stop(error)
             if isinstance(error, ReplayDivergenceError):
-                error.how_to_fix = self._way_on()
+                error.how_to_fix = self._way_on(error)
                 log_divergence(self.engine.run_id, error)
             raise
 
-    def _way_on(self) -> str:
-        correct = (
+    def _way_on(self, error: ReplayDivergenceError) -> str:
+        """Where to look, and that a fork before the invocation began leaves what it recorded behind."""
+        ways = [line for line in error.how_to_fix.splitlines() if "activegraph inspect" in line]
+        ways.append(
             f"Correct the code of {self.name!r}, so that it does what it has recorded; then load the run and go on."
         )
         before = self.engine.log.position(self._head)
-        if before is None:
-            return correct
-        return (
-            f"{correct}\nOr, if the change is meant, leave the recorded part behind; {self.name!r} is owed anew there:\n"
-            f"    runtime.fork({before.id!r})"
-        )
+        if before is not None:
+            ways.append(f"Or, if the change is meant, fork before it began, where {self.name!r} is owed anew:")
+            ways.append(f"    runtime.fork({before.id!r})")
+        return "\n".join(ways)
 
     def _require_sound(self) -> None:
         """Raise what has stopped the run meanwhile, whatever the behavior made of it."""
