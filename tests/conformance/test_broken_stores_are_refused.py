@@ -12,6 +12,9 @@ from activegraph.conformance.cases import cases_of
 from activegraph.conformance.targets import StoreTarget, StoreUnderTest
 from support.broken_stores import Defect, defects, install
 
+ATTEMPTS = 5
+"""Times that processes are let loose on a store before it passes for one that keeps them apart: one run is a chance."""
+
 BROKEN = [each for each in defects().values() if each.cases]
 CASES = list(cases_of(StoreUnderTest))
 
@@ -27,7 +30,9 @@ def _scheme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.mark.parametrize("defect", BROKEN, ids=lambda defect: defect.name)
 def test_a_broken_store_is_refused_by_its_promise(defect: Defect, tmp_path: Path) -> None:
     for id in defect.cases:
-        refusal = first_refusal(defect, id, tmp_path / id)
+        attempts = ATTEMPTS if id[0] in "EFH" else 1
+        refusals = (first_refusal(defect, id, tmp_path / f"{id}_{number}") for number in range(attempts))
+        refusal = next((each for each in refusals if each is not None), None)
 
         assert refusal is not None, f"no case of {id} refuses the store that {defect.name}"
         assert str(refusal).startswith(f"{id} is broken: {refusal.case.promise}")

@@ -26,6 +26,7 @@ def server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def proxy(server: PostgresServer) -> Iterator[CuttingProxy]:
+    end_other_sessions(server.url)  # what a test before has cut may still be at work
     ask(server.url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     with CuttingProxy(server) as one:
         yield one

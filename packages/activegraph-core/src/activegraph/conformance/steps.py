@@ -19,8 +19,8 @@ _PURE_TYPES = (bool, bytes, bytearray, dict, float, frozenset, int, list, set, s
 _ACTING = {"__import__", "compile", "eval", "exec", "open", "print"}
 """Of the functions in `builtins`, those that may change something outside."""
 
-_PATIENCE_SECONDS = 0.2
-_PATIENCE_TIMES = 5
+_PATIENCE_SECONDS = 0.1
+_PATIENCE_TIMES = 40
 
 
 def is_step(event: str, function: Any) -> bool:
