@@ -162,3 +162,62 @@ def test_data_that_cannot_be_recorded_is_a_failure_of_the_behavior_and_draws_no_
 
     assert [f.exception_type for f in runtime.errors] == ["NonSerializableEventError"]
     assert [a.id for a in runtime.pending_approvals()] == ["approval_001"]
+
+
+@pytest.mark.parametrize("levels", [196, 197, 198, 199])
+def test_what_is_pending_can_always_be_approved_however_deep_it_is(levels: int) -> None:
+    data: dict[str, Any] = {}
+    for _ in range(levels):
+        data = {"deeper": data}
+    runtime = proposed(behaviors=[Behavior("deep", lambda e, g, c: c.propose_object("x", data), on=["goal.created"])])
+
+    pending = runtime.pending_approvals()
+    assert bool(pending) != bool(runtime.errors)
+    for approval in pending:
+        runtime.approve(approval.id)
+    assert [event.type for event in runtime.graph.events].count("approval.granted") == len(pending)
+    assert len(runtime.graph.all_objects()) == len(pending)
+
+
+def test_a_recorded_proposal_without_data_only_advances_the_sequence(tmp_path: Path) -> None:
+    runtime = Runtime(Graph(run_id="run_1"), behaviors=BEHAVIORS, persist_to=str(tmp_path / "run.db"))
+    old = {"approval_id": "approval_007", "object_type": "memo", "reason": "", "pack": None}
+    runtime.graph.emit(Event("evt_001", "approval.proposed", old, actor="proposer"))
+    runtime.close()
+
+    loaded = Runtime.load(str(tmp_path / "run.db"), behaviors=BEHAVIORS)
+    assert loaded.pending_approvals() == []
+    loaded.run_goal("buy")
+    assert [a.id for a in loaded.pending_approvals()] == ["approval_008"]
+
+
+def test_a_proposal_that_the_host_records_by_hand_is_pending_like_any_other() -> None:
+    runtime = Runtime(Graph(run_id="run_1"), behaviors=[])
+    by_hand = {"approval_id": "approval_001", "object_type": "memo", "data": {"n": 1}}
+    runtime.graph.emit(Event("evt_001", "approval.proposed", by_hand))
+
+    assert runtime.approve("approval_001", "anna") == "memo#1"
+    assert runtime.graph.events[-2].caused_by == "evt_001"
+
+
+def test_a_closed_runtime_decides_nothing() -> None:
+    runtime = proposed()
+    runtime.close()
+
+    for decide in (runtime.approve, runtime.deny):
+        with pytest.raises(IncompatibleRuntimeState):
+            decide("approval_001")
+    assert [a.id for a in runtime.pending_approvals()] == ["approval_001"]
+
+
+@pytest.mark.parametrize("who", ["a\x00b", 7])
+def test_a_name_that_cannot_be_recorded_leaves_the_approval_pending(who: Any) -> None:
+    runtime = proposed()
+    length = len(runtime.graph.events)
+    for call in (lambda: runtime.approve("approval_001", who), lambda: runtime.deny("approval_001", who)):
+        with pytest.raises(TypeError):
+            call()
+
+    assert [a.id for a in runtime.pending_approvals()] == ["approval_001"]
+    assert len(runtime.graph.events) == length
+    assert runtime.approve("approval_001") == "memo#1"

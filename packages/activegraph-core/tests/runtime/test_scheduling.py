@@ -369,3 +369,56 @@ class TestDelays:
         runtime.run_until_idle()
 
         assert seen == ["now b evt_002", "late a evt_001", "now b evt_003"]
+
+    def test_a_relation_behavior_fires_for_the_relations_that_are_there_by_then(self) -> None:
+        seen: list[str] = []
+        late = RelationBehavior("r", lambda r, e, g, c: seen.append(r.target), "knows", on=["a"], activate_after=1)
+        runtime = new([late])
+        for other in ("x", "y"):
+            runtime.graph.add_relation("hub", other, "knows")
+        emit(runtime, "a", {"id": "hub"})
+        runtime.run_until_idle()
+        assert seen == []
+        with runtime.graph.transaction():
+            runtime.graph.remove_relation("rel_001")
+            runtime.graph.add_relation("z", "hub", "knows")
+        runtime.run_until_idle()
+
+        assert seen == ["y", "hub"]
+
+    def test_a_pattern_that_no_longer_matches_drops_the_firing_without_a_word(self) -> None:
+        seen: list[str] = []
+        runtime = new([with_pattern("late", lambda e, g, c: seen.append(e.id), "(a:task)", on=["a"], activate_after=1)])
+        runtime.graph.add_object("task", {})
+        emit(runtime, "a")
+        runtime.run_until_idle()
+        runtime.graph.remove_object("task#1")
+        runtime.run_until_idle()
+
+        assert seen == []
+        assert types_of(runtime)[-3:] == ["runtime.idle", "object.removed", "runtime.idle"]
+
+    def test_an_internal_event_has_the_tick_of_the_last_visible_one(self) -> None:
+        seen: list[str] = []
+        runtime = new(
+            [recording("w", [], on=["a"]), recording("late", seen, on=["behavior.completed"], activate_after=1)]
+        )
+        for type in ("a", "b", "b"):
+            emit(runtime, type)
+        runtime.run_until_idle()
+
+        scheduled = next(e for e in runtime.graph.events if e.type == "behavior.scheduled")
+        assert (scheduled.payload["current_tick"], scheduled.payload["fire_at_tick"]) == (3, 4)
+        emit(runtime, "b")
+        runtime.run_until_idle()
+        assert seen == ["late behavior.completed evt_005"]
+
+    def test_the_set_up_has_no_ticks(self) -> None:
+        graph = Graph(run_id="run_1")
+        graph.add_object("door", {})
+        runtime = Runtime(graph, behaviors=[recording("late", [], on=["a"], activate_after=1)])
+        emit(runtime, "a")
+        runtime.run_until_idle()
+
+        scheduled = next(e for e in runtime.graph.events if e.type == "behavior.scheduled")
+        assert scheduled.payload["current_tick"] == 1

@@ -69,6 +69,8 @@ def save_state(engine: Engine, path: str | os.PathLike[str] | None) -> str:
                 context={"run_id": engine.run_id},
             )
         _open_under(engine, path)
+        if log.failure is None and engine.host_sync:
+            log.flush()
         return os.fspath(path)
     where = _where(log.store)
     if path is not None and not _same_place(log.store, path):
