@@ -45,7 +45,7 @@ def dispatch(engine: Engine, subscriptions: Subscriptions, item: WorkItem) -> Tu
         index = subscriber.index
         if index < item.next_turn or index in item.done or subscriber.name == item.about:
             continue
-        if not _direct_turn(engine, subscriber, item):
+        if not _turn(engine, subscriber, item):
             item.next_turn = index
             return Turn(subscriber.name, subscriber.ordinal or 0, item.event.id)
         item.next_turn = index + 1
@@ -88,13 +88,15 @@ def invoke_again(engine: Engine, subscriptions: Subscriptions, cut: CutOff) -> b
     return True
 
 
-def _direct_turn(engine: Engine, subscriber: Subscriber, item: WorkItem) -> bool:
-    """One behavior's turn on an event; False if the budget stopped it."""
-    event = item.event
-    if item.relations is not None:
-        return _invoke_relations(engine, subscriber, event, item.depth, item.relations)
-    if subscriber.where is not None and not subscriber.where.matches_event(event):
-        return True
+def _turn(engine: Engine, subscriber: Subscriber, place: WorkItem | DelayedEntry) -> bool:
+    """One behavior's turn on a queued event, or the firing of its delayed entry; False if the budget stopped it."""
+    event = place.event
+    if place.relations is not None:
+        return _invoke_relations(engine, subscriber, event, place.depth, place.relations)
+    if subscriber.where is not None:
+        seen = live_event(engine.projection, event) if isinstance(place, DelayedEntry) else event
+        if not subscriber.where.matches_event(seen):
+            return True
     relations: deque[RelationState] | None = None
     if subscriber.relation_type is not None:
         relations = deque(relations_of_event(engine.projection, subscriber.relation_type, event))
@@ -102,16 +104,16 @@ def _direct_turn(engine: Engine, subscriber: Subscriber, item: WorkItem) -> bool
             return True
     if subscriber.matcher is not None and not engine.matching.has_match(subscriber):
         return True
-    if subscriber.delay is not None:
-        _schedule(engine, subscriber, item, subscriber.delay)
+    if subscriber.delay is not None and isinstance(place, WorkItem):
+        _schedule(engine, subscriber, place, subscriber.delay)
         return True
     if not engine.budget.remaining(leave_out="max_events"):
         return False
     if relations is None:
-        _invoke(engine, subscriber, event, item.depth, None, is_first=True)
+        _invoke(engine, subscriber, event, place.depth, None, is_first=True)
         return True
-    item.relations = relations
-    return _invoke_relations(engine, subscriber, event, item.depth, relations, is_first=True)
+    place.relations = relations
+    return _invoke_relations(engine, subscriber, event, place.depth, relations, is_first=True)
 
 
 def _fire_due(engine: Engine, subscriptions: Subscriptions, tick: int) -> Turn | None:
@@ -121,34 +123,11 @@ def _fire_due(engine: Engine, subscriptions: Subscriptions, tick: int) -> Turn |
     while due:
         entry = due[0]
         subscriber = subscriptions.named(entry.name, entry.ordinal)
-        if subscriber is not None and not _delayed_turn(engine, subscriber, entry):
+        if subscriber is not None and not _turn(engine, subscriber, entry):
             return Turn(subscriber.name, subscriber.ordinal or 0, entry.event.id)
         due.popleft()
     engine.delayed.drop(tick)
     return None
-
-
-def _delayed_turn(engine: Engine, subscriber: Subscriber, entry: DelayedEntry) -> bool:
-    """Fire one entry if it still matches the live graph; False if the budget stopped it."""
-    event = entry.event
-    if entry.relations is not None:
-        return _invoke_relations(engine, subscriber, event, entry.depth, entry.relations)
-    if subscriber.where is not None and not subscriber.where.matches_event(live_event(engine.projection, event)):
-        return True
-    relations: deque[RelationState] | None = None
-    if subscriber.relation_type is not None:
-        relations = deque(relations_of_event(engine.projection, subscriber.relation_type, event))
-        if not relations:
-            return True
-    if subscriber.matcher is not None and not engine.matching.has_match(subscriber):
-        return True
-    if not engine.budget.remaining(leave_out="max_events"):
-        return False
-    if relations is None:
-        _invoke(engine, subscriber, event, entry.depth, None, is_first=True)
-        return True
-    entry.relations = relations
-    return _invoke_relations(engine, subscriber, event, entry.depth, relations, is_first=True)
 
 
 def _schedule(engine: Engine, subscriber: Subscriber, item: WorkItem, delay: int) -> None:
