@@ -18,6 +18,7 @@ from activegraph.core.codec import check_header, decode_canonical, encode_payloa
 from activegraph.core.frozen import freeze, thaw
 
 __all__ = [
+    "INTERNAL_FAMILIES",
     "NO_DIGEST",
     "Event",
     "canonical_payload",
@@ -27,6 +28,17 @@ __all__ = [
     "make_event",
     "raw_payload",
 ]
+
+INTERNAL_FAMILIES = (
+    "behavior.",
+    "relation_behavior.",
+    "runtime.",
+    "llm.",
+    "tool.",
+    "pattern.",
+    "approval.",
+)
+"""How types begin that are queued only where a behavior names them; a run with only such events behind its idle is idle."""
 
 NO_DIGEST = bytes(32)
 """What the first event of a run is chained to."""

@@ -6,7 +6,7 @@ from collections import deque
 
 from msgspec import Struct
 
-from activegraph.core.event import Event
+from activegraph.core.event import INTERNAL_FAMILIES, Event
 from activegraph.core.state import RelationState
 
 __all__ = [
@@ -19,17 +19,6 @@ __all__ = [
     "is_internal",
     "is_lifecycle",
 ]
-
-INTERNAL_FAMILIES = (
-    "behavior.",
-    "relation_behavior.",
-    "runtime.",
-    "llm.",
-    "tool.",
-    "pattern.",
-    "approval.",
-)
-"""Types that are queued only where a behavior names them."""
 
 LIFECYCLE_FAMILIES = ("runtime.", "behavior.", "relation_behavior.")
 """With `tool.in_doubt`, what diff and strict replay leave out."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from activegraph.core.clock import Clock
 from activegraph.core.codec import check_header
-from activegraph.core.event import Event
+from activegraph.core.event import INTERNAL_FAMILIES, Event
 from activegraph.errors import IncompatibleRuntimeState, InvalidRuntimeConfiguration
 from activegraph.store.base import RunRecord
 
@@ -41,9 +41,6 @@ RARE_TYPES = (
     "tool.in_doubt",
 )
 """Types that status and inspect look up in long logs; stores keep an index of these and of no others."""
-
-INTERNAL_FAMILIES = ("behavior.", "relation_behavior.", "runtime.", "llm.", "tool.", "pattern.", "approval.")
-"""How types begin that wait in no queue, so that a run with only such events behind its idle is idle still."""
 
 _FIXED = ("parent_run_id", "forked_at_event_id", "created_at")
 
