@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,16 +14,26 @@ from activegraph.core.log import RunLog
 
 __all__ = ["KILLED", "ended_at_commit", "in_a_process", "wait_for"]
 
+HANGS_AFTER = 150
+"""Seconds after which a forked process is taken to hang."""
+
 KILLED = 9
 """Exit code of a process that ended itself at a commit."""
 
 
 def in_a_process(work: Callable[[], Any]) -> int:
-    """Start `work` in a forked process and return its pid; its exit code is 0 where `work` returned."""
+    """Start `work` in a forked process and return its pid; its exit code is 0 where `work` returned.
+
+    A child that hangs (a lock that a thread of the parent held at the fork, brothers that wait for one
+    that died) shows its stacks and ends with an exit code of its own, so that whoever waits for it goes on.
+    """
     pid = os.fork()
     if pid:
         return pid
+    signal.alarm(HANGS_AFTER + 10)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     try:
+        faulthandler.dump_traceback_later(HANGS_AFTER, exit=True, file=sys.__stderr__)
         work()
         os._exit(0)
     except BaseException:  # a child of the test process must never return into it
