@@ -48,6 +48,7 @@ _HOMES = {
         "InvalidToolRegistration",
         "LogInconsistencyError",
         "MissingOptionalDependency",
+        "MissingToolError",
         "NonSerializableEventError",
         "PackError",
         "PatternError",
@@ -62,7 +63,9 @@ _HOMES = {
         "StoreNotFoundError",
         "StoreReadOnlyError",
         "StoreUnavailableError",
+        "ToolError",
         "ToolNotFoundError",
+        "UnknownToolError",
         "UnsupportedPatternError",
     ),
     "activegraph.frame": ("Frame",),
@@ -79,6 +82,9 @@ _HOMES = {
     "activegraph.store.runs": ("list_runs", "open_store"),
     "activegraph.store.sqlite": ("SQLiteEventStore",),
     "activegraph.store.url": ("parse_store_url",),
+    "activegraph.tools.base": ("Tool",),
+    "activegraph.tools.context": ("ToolContext",),
+    "activegraph.tools.decorators": ("clear_tool_registry", "get_tool_registry", "tool"),
 }
 
 _ELSEWHERE = {"activegraph.store.sqlite": "activegraph-store-sqlite"}
@@ -153,6 +159,7 @@ if TYPE_CHECKING:
     from activegraph.errors import InvalidToolRegistration as InvalidToolRegistration
     from activegraph.errors import LogInconsistencyError as LogInconsistencyError
     from activegraph.errors import MissingOptionalDependency as MissingOptionalDependency
+    from activegraph.errors import MissingToolError as MissingToolError
     from activegraph.errors import NonSerializableEventError as NonSerializableEventError
     from activegraph.errors import PackError as PackError
     from activegraph.errors import PatternError as PatternError
@@ -167,7 +174,9 @@ if TYPE_CHECKING:
     from activegraph.errors import StoreNotFoundError as StoreNotFoundError
     from activegraph.errors import StoreReadOnlyError as StoreReadOnlyError
     from activegraph.errors import StoreUnavailableError as StoreUnavailableError
+    from activegraph.errors import ToolError as ToolError
     from activegraph.errors import ToolNotFoundError as ToolNotFoundError
+    from activegraph.errors import UnknownToolError as UnknownToolError
     from activegraph.errors import UnsupportedPatternError as UnsupportedPatternError
     from activegraph.frame import Frame as Frame
     from activegraph.metrics import Metrics as Metrics
@@ -192,3 +201,8 @@ if TYPE_CHECKING:
     from activegraph.store.runs import open_store as open_store
     from activegraph.store.sqlite import SQLiteEventStore as SQLiteEventStore
     from activegraph.store.url import parse_store_url as parse_store_url
+    from activegraph.tools.base import Tool as Tool
+    from activegraph.tools.context import ToolContext as ToolContext
+    from activegraph.tools.decorators import clear_tool_registry as clear_tool_registry
+    from activegraph.tools.decorators import get_tool_registry as get_tool_registry
+    from activegraph.tools.decorators import tool as tool

@@ -73,7 +73,7 @@ class TestDecorators:
         assert declared.view_spec is None
 
     def test_a_callable_without_a_name_gets_that_of_its_class(self) -> None:
-        assert behavior()(functools.partial(react, ctx=None)).name == "partial"
+        assert behavior()(functools.partial(relate, None)).name == "partial"
 
     def test_parentheses_left_out_are_shown(self) -> None:
         with pytest.raises(TypeError, match=r"@behavior\(on=\[...\]\)\n +def react\("):

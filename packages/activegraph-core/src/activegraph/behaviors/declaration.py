@@ -28,8 +28,8 @@ __all__ = [
 ]
 
 
-def checked_name(name: object, what: str = "name") -> str:
-    """`name` if it can be the actor of events, else `InvalidArgumentType`."""
+def checked_name(name: object, what: str = "name", *, of: str = "a behavior") -> str:
+    """`name` if it can stand in the header of events, else `InvalidArgumentType`."""
     try:
         if isinstance(name, str) and name:
             text: str = check_header("actor", name)
@@ -37,9 +37,9 @@ def checked_name(name: object, what: str = "name") -> str:
     except NonSerializableEventError:
         pass
     raise InvalidArgumentType(
-        f"a behavior's `{what}` must be non-empty text, not {shown(name)}",
-        what_failed=f"Declaring a behavior with `{what}={shown(name)}`.",
-        why="It stands in the log, as the actor of what the behavior emits and in its marks.",
+        f"{of}'s `{what}` must be non-empty text, not {shown(name)}",
+        what_failed=f"Declaring {of} with `{what}={shown(name)}`.",
+        why="It stands in the log: a behavior's as the actor of what it emits, a tool's in its calls.",
         how_to_fix=f'{what}="some_name"',
         context={"argument": what, "type": type(name).__name__},
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from activegraph.behaviors.base import Behavior, RelationBehavior
 from activegraph.behaviors.registry import clear_registry, get_registry, register
+from activegraph.behaviors.signature import check_signature, name_of
 
 __all__ = ["behavior", "clear_registry", "get_registry", "register", "relation_behavior"]
 
@@ -34,7 +35,7 @@ def behavior(
         activate_after: Delay, counted in dispatched events.
 
     Raises:
-        TypeError: Used without parentheses.
+        TypeError: Used without parentheses, or a function that cannot take the three arguments.
         InvalidRuntimeConfiguration: An unknown `where` operator or view key.
         UnsupportedPatternError: The pattern is none of the language.
         InvalidActivateAfter: The delay is no whole number of events.
@@ -47,6 +48,7 @@ def behavior(
         )
 
     def declare(fn: Callable[..., Any]) -> Behavior:
+        check_signature(fn, "@behavior", "event", "graph", "ctx")
         return register(
             Behavior(
                 name=name or name_of(fn),
@@ -87,6 +89,7 @@ def relation_behavior(
         )
 
     def declare(fn: Callable[..., Any]) -> RelationBehavior:
+        check_signature(fn, "@relation_behavior", "relation", "event", "graph", "ctx")
         return register(
             RelationBehavior(
                 name=name or name_of(fn),
@@ -104,8 +107,3 @@ def relation_behavior(
         )
 
     return declare
-
-
-def name_of(fn: Callable[..., Any]) -> str:
-    """What a function is called; the class's name for a callable object without one."""
-    return getattr(fn, "__name__", type(fn).__name__)

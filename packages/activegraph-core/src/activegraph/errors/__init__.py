@@ -33,6 +33,7 @@ from activegraph.errors.registration import (
     InvalidActivateAfter,
     InvalidToolRegistration,
     MissingOptionalDependency,
+    MissingToolError,
     ToolNotFoundError,
 )
 from activegraph.errors.replay import ReplayDivergenceError
@@ -51,6 +52,7 @@ from activegraph.errors.storage import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
+from activegraph.errors.tools import ToolError, UnknownToolError
 
 __all__ = [
     "DOCS_BASE_URL",
@@ -77,6 +79,7 @@ __all__ = [
     "InvalidToolRegistration",
     "LogInconsistencyError",
     "MissingOptionalDependency",
+    "MissingToolError",
     "NonSerializableEventError",
     "PackError",
     "PatternError",
@@ -91,7 +94,9 @@ __all__ = [
     "StoreNotFoundError",
     "StoreReadOnlyError",
     "StoreUnavailableError",
+    "ToolError",
     "ToolNotFoundError",
+    "UnknownToolError",
     "UnsupportedPatternError",
     "internal_bug_fields",
 ]

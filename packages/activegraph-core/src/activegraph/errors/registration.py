@@ -14,6 +14,7 @@ __all__ = [
     "InvalidActivateAfter",
     "InvalidToolRegistration",
     "MissingOptionalDependency",
+    "MissingToolError",
     "ToolNotFoundError",
 ]
 
@@ -123,6 +124,31 @@ class InvalidToolRegistration(RegistrationError, TypeError):
             context={"type": type(value).__name__, "repr": text},
         )
         self.value = value
+
+
+class MissingToolError(RegistrationError, RuntimeError):
+    """A behavior names a tool that is not there."""
+
+    def __init__(
+        self, tool_name: str, *, behavior_name: str | None = None, registered: Iterable[str] | None = None
+    ) -> None:
+        known = tuple(registered or ())
+        more = len(known) - _NAMES_SHOWN
+        names = ", ".join(known[:_NAMES_SHOWN]) + (f" (+{more} more)" if more > 0 else "")
+        who = "a behavior" if behavior_name is None else f"behavior {behavior_name!r}"
+        super().__init__(
+            f"{who} names the tool {tool_name!r}, which is not registered",
+            what_failed=f"Resolving `tools=` of {who}: there is no tool {tool_name!r}. Nothing was run.",
+            why="A model is told of its tools before its first call; a name without a tool behind it could not be called.",
+            how_to_fix=(
+                f"Import the module that declares it with @tool, or pass it: Runtime(graph, tools=[...])\n"
+                f"Registered tools: {names or 'none'}"
+            ),
+            context={"tool_name": tool_name, "behavior_name": behavior_name, "registered": known},
+        )
+        self.tool_name = tool_name
+        self.behavior_name = behavior_name
+        self.registered = known
 
 
 class InvalidActivateAfter(RegistrationError, ValueError):

@@ -1,0 +1,45 @@
+"""Tools: what a model may call while it answers. Names load when first used.
+
+A tool is a declared function with schemas, a price and a time limit. This room declares tools,
+checks their arguments and results, calls one, records calls, and remembers answers; which call
+is made when, and what of it stands in the log, is the runtime's.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+_MODULES = {
+    "activegraph.errors": ("MissingToolError", "ToolError", "UnknownToolError"),
+    "activegraph.tools.base": ("Tool",),
+    "activegraph.tools.context": ("ToolContext",),
+    "activegraph.tools.decorators": ("clear_tool_registry", "get_tool_registry", "tool"),
+}
+
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605 - names, made above
+
+
+def __getattr__(name: str) -> Any:
+    module = _HOME.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if TYPE_CHECKING:
+    from activegraph.errors import MissingToolError as MissingToolError
+    from activegraph.errors import ToolError as ToolError
+    from activegraph.errors import UnknownToolError as UnknownToolError
+    from activegraph.tools.base import Tool as Tool
+    from activegraph.tools.context import ToolContext as ToolContext
+    from activegraph.tools.decorators import clear_tool_registry as clear_tool_registry
+    from activegraph.tools.decorators import get_tool_registry as get_tool_registry
+    from activegraph.tools.decorators import tool as tool
