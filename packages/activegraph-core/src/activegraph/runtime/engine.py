@@ -21,7 +21,6 @@ from activegraph.core.event import Event, raw_payload
 from activegraph.core.graph import Graph
 from activegraph.core.log import LogStore
 from activegraph.core.log_lines import say
-from activegraph.errors import IncompatibleRuntimeState
 from activegraph.runtime.approvals import APPROVAL_TYPES, Approvals
 from activegraph.runtime.arguments import Durability
 from activegraph.runtime.budget import Budget
@@ -30,14 +29,15 @@ from activegraph.runtime.matching import Matching
 from activegraph.runtime.owed import Owed
 from activegraph.runtime.progress import replace_turn
 from activegraph.runtime.queue import SUBSCRIBABLE, DelayedEntries, WorkItem, is_internal
-from activegraph.runtime.recording import goal_of, record_run
+from activegraph.runtime.recording import RunFacts
+from activegraph.runtime.refusals import closed_error, unfinished_error
 from activegraph.runtime.scanner import CutOff
 from activegraph.runtime.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from activegraph.store.base import EventStore
 
-__all__ = ["Engine", "Published", "closed_error"]
+__all__ = ["Engine", "Published"]
 
 _logger = logging.getLogger("activegraph.runtime")
 
@@ -58,6 +58,34 @@ class Published(Struct, frozen=True, gc=False):
 
 class Engine:
     """Queue, behaviors, budget and published state of one run."""
+
+    running = closed = False
+    url: str | None = None
+    """Where the store was opened, if a runtime of this graph opened it."""
+    owned: EventStore | None = None
+    """The store, if a runtime of this graph opened it and has to close it."""
+    tick = 0
+    trigger: Event | None = None
+    """The event that the running invocation reacts to."""
+    trigger_depth: int | None = None
+    subscriptions: Subscriptions | None = None
+    """The behaviors of the last `run_*` of this runtime."""
+    awaited: frozenset[str] = frozenset()
+    """Internal types that behaviors of the last `run_*` name."""
+    owed: Owed | None = None
+    """What a load found still to do; None once the queue has been built from it."""
+    owed_depth = 0
+    cut: CutOff | None = None
+    """The invocation that a crash cut off, until it has been finished."""
+    last_taken: str | None = None
+    """Id of the event that was taken from the queue last."""
+    last_stop: tuple[str, str | None] | None = None
+    worked = False
+    """Whether anything was dispatched or invoked since the last `runtime.*` event."""
+    _indexed: Subscriptions | None = None
+    """The behaviors that the queue's first item was last dispatched by, maybe by an earlier runtime."""
+    _unheard = 0
+    """Events in the queue that nobody would hear of: the host's internal ones, until the next `run_*` sorts them out."""
 
     def __init__(
         self,
@@ -90,54 +118,20 @@ class Engine:
         """How a behavior's step is committed."""
         self.host_sync = _HOST_SYNC[durability]
         """How what returns to the host is committed."""
-        self.url: str | None = None
-        """Where the store was opened, if a runtime of this graph opened it."""
-        self.owned: EventStore | None = None
-        """The store, if a runtime of this graph opened it and has to close it."""
         self.queue: deque[WorkItem] = deque()
-        self.tick = 0
         self.delayed = DelayedEntries()
         """Invocations that wait for their tick."""
         self.approvals = Approvals()
-        self.trigger: Event | None = None
-        """The event that the running invocation reacts to."""
-        self.trigger_depth: int | None = None
-        self.subscriptions: Subscriptions | None = None
-        """The behaviors of the last `run_*` of this runtime."""
-        self._unheard = 0
-        """Events in the queue that nobody would hear of: the host's internal ones, until the next `run_*` sorts them out."""
-        self.awaited: frozenset[str] = frozenset()
-        """Internal types that behaviors of the last `run_*` name."""
-        self._indexed: Subscriptions | None = None
-        """The behaviors that the queue's first item was last dispatched by, maybe by an earlier runtime."""
-        self.owed: Owed | None = None
-        """What a load found still to do; None once the queue has been built from it."""
         self.depths: dict[str, int] = {}
         """Causal depths that were looked up in the log."""
-        self.owed_depth = 0
-        self.cut: CutOff | None = None
-        """The invocation that a crash cut off, until it has been finished."""
-        self.last_taken: str | None = None
-        """Id of the event that was taken from the queue last."""
-        self.last_stop: tuple[str, str | None] | None = None
-        self.worked = False
-        """Whether anything was dispatched or invoked since the last `runtime.*` event."""
-        self.goal: str | None = None
-        self.goal_recorded = False
         previous = self.recorder.observer
-        self.setup_count = self.log.head + len(self.recorder.step)
-        """Events that the graph held before its first runtime."""
+        held = self.log.head + len(self.recorder.step)
+        self.facts = RunFacts(self.log, held, self.frame_id)
         if isinstance(previous, Engine):
-            self.setup_count, self.goal, self.goal_recorded = (
-                previous.setup_count,
-                previous.goal,
-                previous.goal_recorded,
-            )
+            self.facts.take_over(previous.facts)
         self.matching = Matching(self.projection)
         self._near_limits: set[str] = set()
         """Dimensions of which was said already that little is left."""
-        self.running = False
-        self.closed = False
         self.published = Published()
 
     def attach(self) -> None:
@@ -240,13 +234,7 @@ class Engine:
                 raise closed_error(self.run_id, "a change of the graph")
             return
         if self.cut is not None and not self.running:
-            raise IncompatibleRuntimeState(
-                f"run {self.run_id!r} has an unfinished invocation of {self.cut.behavior!r}",
-                what_failed=f"A change from outside, while {self.cut.behavior!r} on event {self.cut.event_id!r} waits to be finished.",
-                why="That invocation was cut off by a crash and is executed again against what it had recorded; a change now would shift it.",
-                how_to_fix="Call `run_until_idle()` first, then make the change; or fork before the invocation.",
-                context={"run_id": self.run_id, "behavior": self.cut.behavior, "event_id": self.cut.event_id},
-            )
+            raise unfinished_error(self.run_id, self.cut)
 
     def recorded(self, event: Event) -> None:
         """Queue a live event if somebody is to see it."""
@@ -254,8 +242,8 @@ class Engine:
         if not is_internal(type):
             self.tick += 1
             self._push(WorkItem(event, self.tick, self._depth_of(event)))
-            if type == "goal.created" and self.goal is None:
-                self.goal = goal_of(event)
+            if type == "goal.created":
+                self.facts.saw_goal(event)
         elif type in SUBSCRIBABLE:
             if not self.running:
                 # Behaviors may be declared until the next `run_*`, so it is kept, and counts if it would be heard now.
@@ -287,19 +275,12 @@ class Engine:
 
     def committed(self) -> None:
         """Record the goal that a `goal.created` of the host's or a behavior's has brought."""
-        if not self.goal_recorded and self.goal is not None:
-            self.record_goal()
-
-    def record_goal(self) -> None:
-        """Write the first goal into the run's record; without a store it waits for one."""
-        if self.log.store is not None:
-            record_run(self.log.store, goal=self.goal, frame_id=self.frame_id)
-        self.goal_recorded = True
+        if self.facts.has_unrecorded_goal:
+            self.facts.record_goal()
 
     def attaching(self, store: LogStore) -> None:
         """Record the run in a store that is being put under its log."""
-        record_run(store, setup_count=self.setup_count, goal=self.goal, frame_id=self.frame_id)
-        self.goal_recorded = self.goal is not None
+        self.facts.record_in(store)
 
     def commit_failed(self, error: BaseException) -> None:
         """The log is closed; `status()` says stopped from now on."""
@@ -325,14 +306,3 @@ class Engine:
         if trigger is not None and trigger.id == event.caused_by and self.trigger_depth is not None:
             return self.trigger_depth + 1
         return None
-
-
-def closed_error(run_id: str, operation: str) -> IncompatibleRuntimeState:
-    """The error of every call that needs an open runtime."""
-    return IncompatibleRuntimeState(
-        f"the runtime of run {run_id!r} is closed",
-        what_failed=f"`{operation}` on a runtime that was closed, or whose graph another runtime has taken over.",
-        why="Of several runtimes on one graph only the last may work, so that the run has one writer.",
-        how_to_fix=f"Runtime.load(url, run_id={run_id!r}), or use the runtime that was built last.",
-        context={"run_id": run_id, "operation": operation},
-    )

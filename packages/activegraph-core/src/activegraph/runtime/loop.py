@@ -18,8 +18,9 @@ from activegraph.core.log_lines import say
 from activegraph.core.refusals import stopped
 from activegraph.errors import IncompatibleRuntimeState
 from activegraph.runtime.depth import causal_depth
-from activegraph.runtime.engine import Engine, closed_error
+from activegraph.runtime.engine import Engine
 from activegraph.runtime.queue import WorkItem
+from activegraph.runtime.refusals import closed_error
 from activegraph.runtime.subscriptions import Subscriptions
 from activegraph.runtime.turns import Turn, dispatch, invoke_again
 

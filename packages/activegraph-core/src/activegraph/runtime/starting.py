@@ -40,9 +40,7 @@ def emit_goal(engine: Engine, goal: str, actor: str) -> None:
     stamp = Stamp(check_header("actor", actor), None, engine.frame_id)
     payload = encode_payload_bytes({"goal": goal})
     engine.budget.start()
-    if engine.goal is None:
-        engine.goal = goal
-        engine.record_goal()
+    engine.facts.set_goal(goal)
     engine.recorder.record(engine.writer.event("goal.created", payload, stamp))
     engine.recorder.commit_step(engine.step_sync)
 
@@ -100,9 +98,8 @@ def resume_engine(engine: Engine, loaded: LoadedRun, url: str | None) -> None:
     engine.owed_depth = engine.owed.depth(Subscriptions(tuple(engine.behaviors_now())))
     engine.approvals = loaded.approvals
     engine.cut = loaded.cut
-    engine.goal = loaded.record.goal if loaded.record is not None else None
-    engine.goal_recorded = engine.goal is not None
-    engine.setup_count = (loaded.record.setup_count or 0) if loaded.record is not None else 0
+    record = loaded.record
+    engine.facts.loaded(*(None, 0) if record is None else (record.goal, record.setup_count or 0))
     engine.log.attach(loaded.store)
     engine.owned, engine.url = loaded.store, url
     with engine.log.lock:
