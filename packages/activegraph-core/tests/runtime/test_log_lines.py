@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from activegraph.behaviors.base import Behavior
 from activegraph.core.event import Event
-from activegraph.core.log_lines import rendered_payload
+from activegraph.core.redaction import rendered_payload
 from support.runtimes import RUN, emit, loaded, new, recording
 
 STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}

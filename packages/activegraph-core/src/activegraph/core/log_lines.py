@@ -1,19 +1,20 @@
-"""Log lines. A handler is foreign code, so whatever it raises stays with it: no line ever harms the run it tells of."""
+"""Log lines. Handlers are foreign code, and so are the errors that lines tell of: none of them ever harms a run."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import traceback
+from contextlib import suppress
+from typing import Any
 
 from activegraph.core.event import Event, canonical_payload
+from activegraph.core.redaction import redacted_text, rendered_payload
+from activegraph.errors import ActiveGraphError
 
-__all__ = ["log_emitted", "rendered_payload", "say"]
+__all__ = ["error_fields", "log_emitted", "name_of", "say", "text_of"]
 
 _runtime = logging.getLogger("activegraph.runtime")
-
-_LONGEST_SHOWN = 64 * 1024
-"""Bytes of a payload that a line shows."""
 
 
 def say(logger: logging.Logger, level: int, message: str, *args: object, **fields: object) -> None:
@@ -22,7 +23,8 @@ def say(logger: logging.Logger, level: int, message: str, *args: object, **field
         logger.log(level, message, *args, extra=fields, stacklevel=2)
     except Exception:  # of a handler, a filter or a formatter; what the standard library does about it
         if logging.raiseExceptions and sys.stderr is not None:
-            traceback.print_exc(file=sys.stderr)
+            with suppress(Exception):  # nor may stderr, or the text of that error
+                traceback.print_exc(file=sys.stderr)
 
 
 def log_emitted(event: Event, run_id: str, *, in_body: bool = False) -> None:
@@ -40,8 +42,36 @@ def log_emitted(event: Event, run_id: str, *, in_body: bool = False) -> None:
         say(_runtime, logging.DEBUG, "event payload: %s payload=%s", event.type, payload, **fields)
 
 
-def rendered_payload(payload: bytes) -> str:
-    """Canonical payload bytes as the end of a line."""
-    if len(payload) <= _LONGEST_SHOWN:
-        return payload.decode("utf-8")
-    return f"{payload[:_LONGEST_SHOWN].decode('utf-8', 'ignore')} \u2026({len(payload)} bytes)"
+def error_fields(error: BaseException) -> dict[str, Any]:
+    """What a line says of an error: its type, its summary, and its page where it is one of ours.
+
+    The text of an error that is not ours may quote anything, so it passes the redactor.
+    """
+    fields = {"error_type": type(error).__name__}
+    if isinstance(error, ActiveGraphError):
+        with suppress(Exception):  # a class of the user's may have made something else of these
+            fields["error_message"], fields["doc_url"] = _first_line(error.summary), error.doc_url
+            return fields
+    fields["error_message"] = _first_line(redacted_text(text_of(error)))
+    return fields
+
+
+def text_of(error: BaseException) -> str:
+    """`str(error)`; a class that refuses to be shown must not hide the failure that it belongs to."""
+    try:
+        return str.__str__(str(error))
+    except Exception:
+        return f"<{type(error).__name__} without a readable message>"
+
+
+def name_of(function: object) -> str:
+    """The name of something that can be called, for a line about it."""
+    try:
+        name = getattr(function, "__qualname__", None)
+    except Exception:  # an attribute of an object of any class
+        name = None
+    return name if isinstance(name, str) else type(function).__name__
+
+
+def _first_line(text: str) -> str:
+    return (text.splitlines() or [""])[0]

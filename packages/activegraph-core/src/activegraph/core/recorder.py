@@ -18,7 +18,7 @@ from typing import Protocol
 from activegraph.core import refusals
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.log import LogStore, RunLog
-from activegraph.core.log_lines import log_emitted, say
+from activegraph.core.log_lines import error_fields, log_emitted, name_of, say
 from activegraph.core.projection import GRAPH_TYPES, MalformedGraphEvent, Projection
 from activegraph.errors import DuplicateEventError, InvalidArgumentType, NonSerializableEventError
 
@@ -268,17 +268,8 @@ class Recorder:
             if id(listener) in self._failed_listeners:
                 return
             self._failed_listeners.add(id(listener))
-            name = getattr(listener, "__qualname__", type(listener).__name__)
-            say(
-                _observability,
-                logging.WARNING,
-                "listener failed: %s",
-                name,
-                run_id=self.run_id,
-                event_id=event.id,
-                error_type=type(error).__name__,
-                error_message=str(error),
-            )
+            fields = {"run_id": self.run_id, "event_id": event.id, **error_fields(error)}
+            say(_observability, logging.WARNING, "listener failed: %s", name_of(listener), **fields)
 
 
 def check_projects(event: Event) -> None:

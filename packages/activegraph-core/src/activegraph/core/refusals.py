@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from activegraph.core.log_lines import text_of
 from activegraph.errors import IncompatibleRuntimeState
 
 __all__ = ["from_behavior", "from_other_thread", "in_open_step", "in_transaction", "stopped", "working"]
@@ -74,7 +75,4 @@ def from_other_thread(run_id: str, operation: str) -> IncompatibleRuntimeState:
 
 
 def _first_line(cause: BaseException) -> str:
-    try:
-        return (str(cause).splitlines() or [""])[0] or type(cause).__name__
-    except Exception:  # the cause may be of any class, and may refuse to be shown
-        return type(cause).__name__
+    return (text_of(cause).splitlines() or [""])[0] or type(cause).__name__

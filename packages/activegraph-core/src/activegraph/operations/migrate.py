@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from activegraph.core.log_lines import error_fields, say
 from activegraph.errors import (
     ActiveGraphError,
     CorruptedEventPayloadError,
@@ -125,21 +126,19 @@ def migrate(
             _tell(reports[-1], on_progress)
     report = MigrationReport(source.safe, dest.safe, tuple(reports))
     failed = len(report.failures)
-    _logger.info("migration finished: %d ok, %d failed", len(reports) - failed, failed)
+    say(_logger, logging.INFO, "migration finished: %d ok, %d failed", len(reports) - failed, failed)
     return report
 
 
 def _tell(report: MigrationRunReport, on_progress: Callable[[MigrationRunReport], object] | None) -> None:
-    _logger.info("run migrated: %s %d events", report.status, report.events_migrated, extra={"run_id": report.run_id})
+    message = "run migrated: %s %d events"
+    say(_logger, logging.INFO, message, report.status, report.events_migrated, run_id=report.run_id)
     if on_progress is None:
         return
     try:
         on_progress(report)
     except Exception as error:  # a border: the caller's own code
-        _logger.warning(
-            "progress callback failed",
-            extra={"run_id": report.run_id, "error_type": type(error).__name__, "error_message": str(error)},
-        )
+        say(_logger, logging.WARNING, "progress callback failed", run_id=report.run_id, **error_fields(error))
 
 
 class _Copy:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from activegraph.core.log_lines import say
+from activegraph.core.log_lines import error_fields, say, text_of
 from activegraph.errors import DOCS_BASE_URL, ConcurrentWriterError, ReplayDivergenceError
 
-__all__ = ["failure_payload", "log_behavior_failure", "log_commit_failure", "log_divergence"]
+__all__ = ["failure_payload", "log_behavior_failure", "log_commit_failure", "log_divergence", "reason_of"]
 
 _runtime = logging.getLogger("activegraph.runtime")
 _store = logging.getLogger("activegraph.store")
@@ -18,6 +19,9 @@ _store = logging.getLogger("activegraph.store")
 
 _LONGEST_TEXT = 1024 * 1024
 """Characters of a message or a traceback that are recorded."""
+
+_PAGES = {"llm.": "llm-behavior-error", "tool.": "tool-error", "budget.": "budget-exhausted"}
+"""Page of the reference by how a reason begins."""
 
 _OWN_FRAMES = frozenset({"activegraph.runtime.invocation", "activegraph.behaviors.base"})
 
@@ -28,40 +32,39 @@ def failure_payload(error: Exception, behavior: str, event_id: str) -> dict[str,
         "behavior": behavior,
         "event_id": event_id,
         "exception_type": type(error).__name__,
-        "message": _shortened(_text_of(error)),
+        "message": _shortened(text_of(error)),
         "traceback": _shortened(_users_traceback(error)),
     }
 
 
-def log_behavior_failure(payload: dict[str, Any], fields: dict[str, Any]) -> None:
-    """The one line of a failed invocation."""
-    reason = f"exception.{payload['exception_type']}"
-    summary = (payload["message"].splitlines() or [""])[0]
-    say(
-        _runtime,
-        logging.ERROR,
-        "behavior failed: %s (reason=%s)",
-        payload["behavior"],
-        reason,
-        **fields,
-        reason=reason,
-        error_type=payload["exception_type"],
-        error_message=summary,
-        doc_url=f"{DOCS_BASE_URL}/errors/execution-error",
-    )
+def reason_of(payload: Mapping[str, Any]) -> str:
+    """The reason that a `behavior.failed` gives, for log lines and metrics: its class where it gives none."""
+    reason = payload.get("reason")
+    return reason if isinstance(reason, str) and reason else f"exception.{payload.get('exception_type', 'unknown')}"
+
+
+def log_behavior_failure(payload: Mapping[str, Any], fields: Mapping[str, Any], error: Exception) -> None:
+    """The one line of a failed invocation; a budget that does its work is no error.
+
+    Args:
+        payload: Of its `behavior.failed`.
+        fields: What every line about the invocation says.
+    """
+    reason = reason_of(payload)
+    level = logging.WARNING if reason.startswith("budget.") else logging.ERROR
+    what = {**fields, "reason": reason, **error_fields(error)}
+    what["doc_url"] = f"{DOCS_BASE_URL}/errors/{_page_of(reason)}"
+    say(_runtime, level, "behavior failed: %s (reason=%s)", payload["behavior"], reason, **what)
+
+
+def _page_of(reason: str) -> str:
+    return next((page for prefix, page in _PAGES.items() if reason.startswith(prefix)), "execution-error")
 
 
 def _shortened(text: str) -> str:
     if len(text) <= _LONGEST_TEXT:
         return text
     return f"{text[:_LONGEST_TEXT]}\n... ({len(text)} characters)"
-
-
-def _text_of(error: Exception) -> str:
-    try:
-        return str(error)
-    except Exception:  # a broken __str__ must not hide the failure that it belongs to
-        return f"<{type(error).__name__} without a readable message>"
 
 
 def _users_traceback(error: Exception) -> str:
@@ -72,18 +75,19 @@ def _users_traceback(error: Exception) -> str:
         lines = traceback.format_exception(type(error), error, start)
     except Exception:  # the error's own class may refuse to be shown
         lines = [f"Traceback (most recent call last):\n{type(error).__name__}\n"]
-    text = "".join(lines)
+    text = str.__str__("".join(lines))
     return text if text.startswith("Traceback") else "Traceback (most recent call last):\n" + text
 
 
 def log_commit_failure(run_id: str, error: BaseException) -> None:
     """Say once that a run has stopped, and why."""
-    fields = {"run_id": run_id, "error_type": type(error).__name__, "doc_url": getattr(error, "doc_url", None)}
+    fields = {"run_id": run_id, **error_fields(error)}
     if isinstance(error, ConcurrentWriterError):
-        message = "concurrent writer: expected %d events, found %d"
+        message = "concurrent writer: expected %s events, found %s"
+        del fields["error_message"]
         say(_store, logging.CRITICAL, message, error.expected_count, error.actual_count, **fields)
         return
-    say(_store, logging.ERROR, "append failed, runtime stopped", **fields, error_message=_summary(error))
+    say(_store, logging.ERROR, "append failed, runtime stopped", **fields)
 
 
 def log_divergence(run_id: str, error: ReplayDivergenceError) -> None:
@@ -96,12 +100,5 @@ def log_divergence(run_id: str, error: ReplayDivergenceError) -> None:
         run_id=run_id,
         event_id=error.event_id,
         reason=error.kind,
-        error_type=type(error).__name__,
-        error_message=error.summary,
-        doc_url=error.doc_url,
+        **error_fields(error),
     )
-
-
-def _summary(error: BaseException) -> str:
-    summary: str | None = getattr(error, "summary", None)
-    return summary or (str(error).splitlines() or [type(error).__name__])[0]

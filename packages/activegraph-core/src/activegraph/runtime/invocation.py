@@ -169,7 +169,7 @@ class Invocation:
         if self.subscriber.ordinal is not None:
             payload["ordinal"] = self.subscriber.ordinal
         self._mark("behavior.failed", encode_payload_bytes(payload))
-        log_behavior_failure(payload, self.log_fields())
+        log_behavior_failure(payload, self.log_fields(), error)
 
     def _mark(self, type: str, payload: bytes) -> Event:
         """Record an event of the runtime's own; most have no effect but to stand in the log."""

@@ -11,6 +11,7 @@ from typing import Self
 
 from activegraph.core.codec import check_header
 from activegraph.core.event import NO_DIGEST, Event, canonical_payload, digest_of, make_event
+from activegraph.core.log_lines import say
 from activegraph.errors import ConcurrentWriterError
 from activegraph.store.base import RawEvent, RunRecord
 from activegraph.store.records import INTERNAL_FAMILIES, STOP_TYPES, RunFields, merged_record, status_of_stop
@@ -70,8 +71,9 @@ class InMemoryEventStore:
             if self._record is None:
                 self._record = RunFields.for_first_append(self.run_id, events).record()
             if _logger.isEnabledFor(logging.DEBUG):
-                extra = {"run_id": self.run_id, "latency_seconds": 0.0}
-                _logger.debug("append: %d events at %d..%d", len(rows), head + 1, head + len(rows), extra=extra)
+                fields: dict[str, object] = {"run_id": self.run_id, "latency_seconds": 0.0}
+                message = "append: %d events at %d..%d"
+                say(_logger, logging.DEBUG, message, len(rows), head + 1, head + len(rows), **fields)
             return head + len(rows)
 
     def _encoded(self, events: Sequence[Event]) -> list[RawEvent]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from activegraph.core.log_lines import error_fields, say
 from activegraph.errors import InvalidStoreURL, MissingOptionalDependency
 from activegraph.store.base import StoreBackend
 
@@ -81,12 +82,8 @@ def _load_or_skip(scheme: str, point: Any) -> StoreBackend | None:
     except Exception as error:  # a border: the module of somebody's backend
         if scheme not in _failed:
             _failed.add(scheme)
-            _logger.warning(
-                "store backend %s (%s) cannot be imported",
-                scheme,
-                point.value,
-                extra={"error_type": type(error).__name__, "error_message": str(error)},
-            )
+            message = "store backend %s (%s) cannot be imported"
+            say(_logger, logging.WARNING, message, scheme, point.value, **error_fields(error))
         return None
 
 

@@ -19,6 +19,7 @@ from activegraph.core.codec import (
     encode_value,
 )
 from activegraph.core.event import Event, canonical_payload, event_digest, make_event
+from activegraph.core.log_lines import error_fields, say
 from activegraph.errors import CorruptedEventPayloadError, LogInconsistencyError, NonSerializableEventError
 
 __all__ = [
@@ -129,18 +130,9 @@ def log_inconsistency(error: CorruptedEventPayloadError | LogInconsistencyError,
     if error.__dict__.get("_is_logged"):
         return
     error.__dict__["_is_logged"] = True
-    extra = {
-        "run_id": run_id,
-        "event_id": error.context.get("event_id"),
-        "error_type": type(error).__name__,
-        "error_message": error.summary,
-        "doc_url": error.doc_url,
-    }
-    _logger.critical(
-        "event log inconsistency: %s",
-        error.summary,
-        extra={name: value for name, value in extra.items() if value is not None},
-    )
+    fields = {"run_id": run_id, "event_id": error.context.get("event_id"), **error_fields(error)}
+    known = {name: value for name, value in fields.items() if value is not None}
+    say(_logger, logging.CRITICAL, "event log inconsistency: %s", error.summary, **known)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from activegraph.core.event import Event
+from activegraph.core.log_lines import say
 from activegraph.errors import StoreUnavailableError
 from activegraph.store.base import RawEvent
 from activegraph.store.postgres import catalog, reads
@@ -131,10 +132,8 @@ class Appender:
         if facts is None or facts.fsync or self._warned:
             return
         self._warned = True
-        _logger.warning(
-            "the server has fsync off: what is acknowledged does not survive a power cut",
-            extra={"run_id": self._run_id},
-        )
+        message = "the server has fsync off: what is acknowledged does not survive a power cut"
+        say(_logger, logging.WARNING, message, run_id=self._run_id)
 
     def truncate_after(self, event_id: str) -> None:
         """Delete what stands behind an event."""
@@ -216,7 +215,8 @@ class Appender:
         except psycopg().Error as error:
             # What is being raised already says more than that its rollback found the connection lost.
             session.broken = True
-            _logger.debug("rollback failed: %s", type(error).__name__, extra={"run_id": self._run_id})
+            fields = {"run_id": self._run_id, "error_type": type(error).__name__}
+            say(_logger, logging.DEBUG, "rollback failed", **fields)
 
     def _commit(self, session: Session, transaction: Any) -> BaseException | None:
         """Commit the block; the error if the connection was lost over it."""

@@ -16,6 +16,7 @@ from threading import RLock
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
+from activegraph.core.log_lines import say
 from activegraph.errors import ActiveGraphError, InvalidArgumentType, StoreUnavailableError
 from activegraph.store.postgres.address import Address, mask, refused_by_libpq, secrets_of, split_options
 from activegraph.store.postgres.driver import psycopg
@@ -320,10 +321,10 @@ class Pool:
 
 
 def _warn_lost(run_id: str | None, attempt: int, failure: BaseException | None) -> None:
-    extra = {"error_type": "OperationalError" if failure is None else type(failure).__name__}
+    fields = {"error_type": "OperationalError" if failure is None else type(failure).__name__}
     if run_id is not None:
-        extra["run_id"] = run_id
-    _logger.warning("connection lost, reconnecting (attempt %d)", attempt, extra=extra)
+        fields["run_id"] = run_id
+    say(_logger, logging.WARNING, "connection lost, reconnecting (attempt %d)", attempt, **fields)
 
 
 def _close_quietly(connection: Any) -> None:
@@ -335,8 +336,8 @@ def _close_quietly(connection: Any) -> None:
 def _no_driver_errors() -> Iterator[None]:
     try:
         yield
-    except (psycopg().Error, OSError):
-        _logger.debug("closing a lost connection failed", exc_info=True)
+    except (psycopg().Error, OSError) as error:
+        say(_logger, logging.DEBUG, "closing a lost connection failed", error_type=type(error).__name__)
 
 
 def _place_of(connection: Any) -> Place:

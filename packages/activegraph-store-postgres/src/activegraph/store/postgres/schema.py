@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from activegraph.core.clock import Clock
+from activegraph.core.log_lines import error_fields, say
 from activegraph.errors import SchemaVersionMismatch
 from activegraph.store.postgres.driver import psycopg
 from activegraph.store.postgres.driver_errors import DRIVER, Place, no_schema, not_found, unavailable
@@ -289,10 +290,6 @@ def _mismatch(place: Place, schema: str | None, codec: str | None) -> SchemaVers
             "driver": DRIVER,
         },
     )
-    _logger.critical(
-        "schema mismatch: found %s, expected %s",
-        schema,
-        SCHEMA_VERSION,
-        extra={"error_type": type(error).__name__, "error_message": error.summary, "doc_url": error.doc_url},
-    )
+    message = "schema mismatch: found %s, expected %s"
+    say(_logger, logging.CRITICAL, message, schema, SCHEMA_VERSION, **error_fields(error))
     return error

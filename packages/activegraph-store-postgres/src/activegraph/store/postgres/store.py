@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 from activegraph.core.codec import check_header
 from activegraph.core.event import NO_DIGEST, Event
+from activegraph.core.log_lines import say
 from activegraph.store.base import RawEvent, RunRecord
 from activegraph.store.postgres import catalog, paging, reads, schema
 from activegraph.store.postgres.appending import Appender
@@ -94,13 +95,9 @@ class PostgresEventStore:
             began = perf_counter() if debugging else 0.0
             head = self._appender.append(events, expected_count, sync)
             if debugging and events:
-                _logger.debug(
-                    "append: %d events at %d..%d",
-                    len(events),
-                    head - len(events) + 1,
-                    head,
-                    extra={"run_id": self.run_id, "latency_seconds": perf_counter() - began},
-                )
+                fields = {"run_id": self.run_id, "latency_seconds": perf_counter() - began}
+                message, first = "append: %d events at %d..%d", head - len(events) + 1
+                say(_logger, logging.DEBUG, message, len(events), first, head, **fields)
             return head
 
     def iter_events(self, after: str | None = None, until: str | None = None) -> Iterator[Event]:

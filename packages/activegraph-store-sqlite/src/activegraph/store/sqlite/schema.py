@@ -7,6 +7,7 @@ import sqlite3
 from importlib.metadata import PackageNotFoundError, version
 
 from activegraph.core.clock import Clock
+from activegraph.core.log_lines import error_fields, say
 from activegraph.errors import SchemaVersionMismatch, StoreNotFoundError
 from activegraph.store.sqlite.location import Location
 from activegraph.store.url import sqlite_url
@@ -193,9 +194,6 @@ def mismatch(location: Location, schema: object, codec: object, tables: int) -> 
 
 def log_mismatch(error: SchemaVersionMismatch) -> None:
     """The CRITICAL line of a refused layout."""
-    _logger.critical(
-        "schema mismatch: found %s, expected %s",
-        error.context["found_version"],
-        error.context["expected_version"],
-        extra={"error_type": type(error).__name__, "error_message": error.summary, "doc_url": error.doc_url},
-    )
+    message, versions = "schema mismatch: found %s, expected %s", error.context
+    found, expected = versions["found_version"], versions["expected_version"]
+    say(_logger, logging.CRITICAL, message, found, expected, **error_fields(error))

@@ -14,6 +14,7 @@ from typing import Self, TypeVar
 
 from activegraph.core.codec import check_header
 from activegraph.core.event import Event
+from activegraph.core.log_lines import error_fields, say
 from activegraph.store.base import RawEvent, RunRecord
 from activegraph.store.refusals import (
     closed,
@@ -123,8 +124,9 @@ class SQLiteEventStore:
             if sync:
                 self._sync(wrote=len(events) > 0)
             if debugging and events:
-                extra = {"run_id": self.run_id, "latency_seconds": perf_counter() - began}
-                _logger.debug("append: %d events at %d..%d", len(events), head - len(events) + 1, head, extra=extra)
+                fields = {"run_id": self.run_id, "latency_seconds": perf_counter() - began}
+                message, first = "append: %d events at %d..%d", head - len(events) + 1
+                say(_logger, logging.DEBUG, message, len(events), first, head, **fields)
             return head
 
     def iter_events(self, after: str | None = None, until: str | None = None) -> Iterator[Event]:
@@ -262,7 +264,8 @@ class SQLiteEventStore:
                 if self._database is not None:
                     self._database.close()
             except DriverError as error:
-                _logger.warning("closing %s failed: %s", self.path, error, extra={"run_id": self.run_id})
+                fields = {"run_id": self.run_id, **error_fields(error)}
+                say(_logger, logging.WARNING, "closing %s failed", self.path, **fields)
 
     def __enter__(self) -> Self:
         return self
