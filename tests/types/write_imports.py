@@ -6,7 +6,7 @@ import importlib
 import sys
 from pathlib import Path
 
-MODULES = ("activegraph", "activegraph.errors", "activegraph.store")
+MODULES = ("activegraph", "activegraph.errors", "activegraph.llm", "activegraph.store")
 
 
 def program() -> str:

@@ -7,8 +7,8 @@ from importlib import import_module
 import pytest
 
 PATHS = {
-    "activegraph.behaviors.base": "Behavior RelationBehavior",
-    "activegraph.behaviors.decorators": "behavior relation_behavior register get_registry clear_registry",
+    "activegraph.behaviors.base": "Behavior RelationBehavior LLMBehavior",
+    "activegraph.behaviors.decorators": "behavior relation_behavior llm_behavior register get_registry clear_registry",
     "activegraph.core.clock": "Clock FrozenClock TickingClock",
     "activegraph.core.event": "Event",
     "activegraph.core.graph": "Graph Object Relation evaluate_where",
@@ -20,6 +20,10 @@ PATHS = {
         " PackError MissingOptionalDependency internal_bug_fields DOCS_BASE_URL GITHUB_NEW_ISSUE_URL"
     ),
     "activegraph.frame": "Frame",
+    "activegraph.llm": "LLMProvider LLMMessage LLMResponse ToolCall LLMBehaviorError MissingProviderError",
+    "activegraph.llm.errors": "LLMBehaviorError MissingProviderError",
+    "activegraph.llm.provider": "LLMProvider",
+    "activegraph.llm.types": "LLMMessage LLMResponse ToolCall",
     "activegraph.policy": "Policy",
     "activegraph.runtime": "Runtime",
     "activegraph.runtime.budget": "Budget",

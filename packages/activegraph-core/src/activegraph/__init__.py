@@ -46,8 +46,10 @@ _HOMES = {
         "InvalidRuntimeConfiguration",
         "InvalidStoreURL",
         "InvalidToolRegistration",
+        "LLMBehaviorError",
         "LogInconsistencyError",
         "MissingOptionalDependency",
+        "MissingProviderError",
         "MissingToolError",
         "NonSerializableEventError",
         "PackError",
@@ -69,6 +71,8 @@ _HOMES = {
         "UnsupportedPatternError",
     ),
     "activegraph.frame": ("Frame",),
+    "activegraph.llm.behavior": ("LLMBehavior",),
+    "activegraph.llm.decorators": ("llm_behavior",),
     "activegraph.metrics": ("Metrics", "NoOpMetrics"),
     "activegraph.operations.inspect": ("inspect_run",),
     "activegraph.operations.migrate": ("MigrationReport", "MigrationRunReport", "migrate"),
@@ -157,8 +161,10 @@ if TYPE_CHECKING:
     from activegraph.errors import InvalidRuntimeConfiguration as InvalidRuntimeConfiguration
     from activegraph.errors import InvalidStoreURL as InvalidStoreURL
     from activegraph.errors import InvalidToolRegistration as InvalidToolRegistration
+    from activegraph.errors import LLMBehaviorError as LLMBehaviorError
     from activegraph.errors import LogInconsistencyError as LogInconsistencyError
     from activegraph.errors import MissingOptionalDependency as MissingOptionalDependency
+    from activegraph.errors import MissingProviderError as MissingProviderError
     from activegraph.errors import MissingToolError as MissingToolError
     from activegraph.errors import NonSerializableEventError as NonSerializableEventError
     from activegraph.errors import PackError as PackError
@@ -179,6 +185,8 @@ if TYPE_CHECKING:
     from activegraph.errors import UnknownToolError as UnknownToolError
     from activegraph.errors import UnsupportedPatternError as UnsupportedPatternError
     from activegraph.frame import Frame as Frame
+    from activegraph.llm.behavior import LLMBehavior as LLMBehavior
+    from activegraph.llm.decorators import llm_behavior as llm_behavior
     from activegraph.metrics import Metrics as Metrics
     from activegraph.metrics import NoOpMetrics as NoOpMetrics
     from activegraph.operations.inspect import inspect_run as inspect_run

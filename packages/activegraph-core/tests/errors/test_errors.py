@@ -61,6 +61,8 @@ LEAVES: list[tuple[str, type[Exception], type[Exception] | None, str]] = [
     ("InvalidPatchOperation", ExecutionError, ValueError, "invalid-patch-operation"),
     ("InternalEvaluatorError", ExecutionError, ValueError, "internal-evaluator-error"),
     ("UnsupportedPatternError", PatternError, SyntaxError, "unsupported-pattern-error"),
+    ("LLMBehaviorError", ExecutionError, None, "llm-behavior-error"),
+    ("MissingProviderError", RegistrationError, RuntimeError, "missing-provider-error"),
     ("ReplayDivergenceError", ReplayError, None, "replay-divergence-error"),
     ("InvalidStoreURL", StorageError, ValueError, "invalid-store-url-error"),
     ("StoreNotFoundError", StorageError, FileNotFoundError, "store-not-found-error"),
@@ -113,6 +115,12 @@ OWN_CONSTRUCTORS: dict[str, tuple[tuple[Any, ...], dict[str, Any], dict[str, Any
         {"spec": "soon", "kind": "unparseable string", "hint": "Pass a number."},
         {"spec": "'soon'", "kind": "unparseable string"},
     ),
+    "LLMBehaviorError": (
+        ("llm.rate_limited", "too many"),
+        {"payload_extras": {"retry_after_seconds": 2.0}},
+        {"reason": "llm.rate_limited", "message": "too many", "payload_extras": {"retry_after_seconds": 2.0}},
+    ),
+    "MissingProviderError": (("suggest",), {}, {"behavior_name": "suggest"}),
     "ApprovalNotFoundError": (
         ("approval_001",),
         {"pending_count": 2},

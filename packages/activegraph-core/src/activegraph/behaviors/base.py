@@ -24,6 +24,7 @@ from activegraph.behaviors.declaration import (
 if TYPE_CHECKING:
     from activegraph.core.elements import Relation
     from activegraph.core.event import Event
+    from activegraph.llm.behavior import LLMBehavior as LLMBehavior
 
 __all__ = ["AnyBehavior", "Behavior", "RelationBehavior"]
 
@@ -117,3 +118,11 @@ def _settle(behavior: AnyBehavior, *, overrides_run: bool) -> None:
         behavior.pattern_matcher = compiled_pattern(behavior.pattern)
     if behavior.activate_after is not None:
         behavior.activate_after = parse_activate_after(behavior.activate_after)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "LLMBehavior":  # public here too, and made in a room above
+        from importlib import import_module
+
+        return import_module("activegraph.llm.behavior").LLMBehavior
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

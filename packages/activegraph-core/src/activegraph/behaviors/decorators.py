@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from activegraph.behaviors.base import Behavior, RelationBehavior
 from activegraph.behaviors.registry import clear_registry, get_registry, register
 from activegraph.behaviors.signature import check_signature, name_of
+
+if TYPE_CHECKING:
+    from activegraph.llm.decorators import llm_behavior as llm_behavior
 
 __all__ = ["behavior", "clear_registry", "get_registry", "register", "relation_behavior"]
 
@@ -107,3 +110,11 @@ def relation_behavior(
         )
 
     return declare
+
+
+def __getattr__(name: str) -> Any:
+    if name == "llm_behavior":  # public here too, and made in a room above
+        from importlib import import_module
+
+        return import_module("activegraph.llm.decorators").llm_behavior
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,6 +25,7 @@ from activegraph.errors.execution import (
     InvalidPatchOperation,
     RuntimeContextRequiredError,
 )
+from activegraph.errors.llm import LLMBehaviorError, MissingProviderError
 from activegraph.errors.pattern import UnsupportedPatternError
 from activegraph.errors.registration import (
     AmbiguousBehaviorError,
@@ -77,8 +78,10 @@ __all__ = [
     "InvalidRuntimeConfiguration",
     "InvalidStoreURL",
     "InvalidToolRegistration",
+    "LLMBehaviorError",
     "LogInconsistencyError",
     "MissingOptionalDependency",
+    "MissingProviderError",
     "MissingToolError",
     "NonSerializableEventError",
     "PackError",
