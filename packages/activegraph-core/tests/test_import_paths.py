@@ -51,8 +51,11 @@ PATHS = {
     "activegraph.store.sqlite": "SQLiteEventStore SCHEMA_VERSION",
     "activegraph.store.url": "StoreURL parse_store_url parse_url safe_url sqlite_url",
     "activegraph.tools": (
-        "Tool ToolContext ToolError MissingToolError UnknownToolError tool get_tool_registry clear_tool_registry"
+        "Tool ToolCache ToolContext ToolError MissingToolError UnknownToolError RecordedToolProvider"
+        " RecordingToolProvider tool get_tool_registry clear_tool_registry"
     ),
+    "activegraph.tools.cache": "ToolCache CachedToolResponse canonicalize_args hash_tool_call",
+    "activegraph.tools.recorded": "RecordedToolProvider RecordingToolProvider DirectToolInvoker",
     "activegraph.tools.decorators": "tool get_tool_registry clear_tool_registry",
     "activegraph.trace.causal": "causal_chain",
     "activegraph.trace.printer": "Trace format_event TAG_COL",

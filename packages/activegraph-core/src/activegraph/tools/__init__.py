@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 _MODULES = {
     "activegraph.errors": ("MissingToolError", "ToolError", "UnknownToolError"),
     "activegraph.tools.base": ("Tool",),
+    "activegraph.tools.cache": ("ToolCache",),
     "activegraph.tools.context": ("ToolContext",),
     "activegraph.tools.decorators": ("clear_tool_registry", "get_tool_registry", "tool"),
+    "activegraph.tools.recorded": ("RecordedToolProvider", "RecordingToolProvider"),
 }
 
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
@@ -39,7 +41,10 @@ if TYPE_CHECKING:
     from activegraph.errors import ToolError as ToolError
     from activegraph.errors import UnknownToolError as UnknownToolError
     from activegraph.tools.base import Tool as Tool
+    from activegraph.tools.cache import ToolCache as ToolCache
     from activegraph.tools.context import ToolContext as ToolContext
     from activegraph.tools.decorators import clear_tool_registry as clear_tool_registry
     from activegraph.tools.decorators import get_tool_registry as get_tool_registry
     from activegraph.tools.decorators import tool as tool
+    from activegraph.tools.recorded import RecordedToolProvider as RecordedToolProvider
+    from activegraph.tools.recorded import RecordingToolProvider as RecordingToolProvider
