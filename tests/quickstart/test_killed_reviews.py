@@ -96,6 +96,12 @@ def text_of(database: Path) -> str:
     return database.with_suffix(".txt").read_text().replace(run_id, "RUN").replace(str(database), "DATABASE")
 
 
+def used(database: Path) -> dict[str, float]:
+    """What the run says at its end that it has used of its budget."""
+    used = only_run(database)[1][-1].payload["snapshot"]["used"]
+    return {name: amount for name, amount in used.items() if name != "max_seconds"}
+
+
 @pytest.fixture
 def several_incidents(tmp_path: Path) -> Path:
     """A log with three incidents, one of which no rule knows, and rubbish between."""
@@ -128,6 +134,8 @@ def test_killed_at_any_commit_and_started_again_it_asks_nothing_twice(
     for database, _ in moments:
         assert essences(only_run(database)[1]) == expected, database
         assert text_of(database) == text, database
+        if what == "three recordings":
+            assert used(database) == used(undisturbed), database
 
 
 def test_killed_from_outside_at_any_time_it_ends_the_same(tmp_path: Path, several_incidents: Path) -> None:

@@ -72,6 +72,18 @@ def test_every_command_has_a_help_page(cli: Cli, command: str) -> None:
     assert max(map(len, said.lines)) <= 80
 
 
+@pytest.mark.parametrize("command", ["", "fork", "export-trace"])
+def test_help_may_be_asked_for_by_a_word(cli: Cli, command: str) -> None:
+    assert cli("help", *command.split()) == cli(*command.split(), "--help")
+
+
+def test_help_for_an_unknown_command_is_answered_with_the_nearest(cli: Cli) -> None:
+    said = cli("help", "forl")
+
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("unknown command 'forl'. Did you mean 'fork'?")
+
+
 def test_help_wins_over_missing_arguments(cli: Cli) -> None:
     assert cli("fork", "-h").code == 0
 
@@ -208,6 +220,53 @@ def test_log_lines_go_to_stderr_from_the_chosen_level_on(
     monkeypatch.setattr("activegraph.operations.replay.replay_run", replay)
 
     assert cli("replay", url, "-r", "run_a", *options).err.splitlines() == shown
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replay that logs what it fails with, as the library does, and something else before."""
+
+    def replay(*arguments: object, **more: object) -> None:
+        logger = logging.getLogger("activegraph.x")
+        error = activegraph.LogInconsistencyError("it is damaged", context={})
+        logger.error("another", extra={"error_type": "LogInconsistencyError", "error_message": "other damage"})
+        logger.critical("damage", extra={"error_type": type(error).__name__, "error_message": error.summary})
+        raise error
+
+    monkeypatch.setattr("activegraph.operations.replay.replay_run", replay)
+
+
+@pytest.mark.usefixtures("failing")
+def test_what_a_command_fails_with_is_said_once(cli: Cli, url: str) -> None:
+    assert cli("replay", url, "-r", "run_a").err == "ERROR activegraph.x: another\nit is damaged\n"
+
+
+@pytest.mark.usefixtures("failing")
+def test_log_lines_that_were_asked_for_are_all_shown(cli: Cli, url: str) -> None:
+    said = cli("replay", url, "-r", "run_a", "--log-level", "ERROR")
+
+    assert said.err.splitlines() == [
+        "ERROR activegraph.x: another",
+        "CRITICAL activegraph.x: damage",
+        "it is damaged",
+    ]
+
+
+@pytest.mark.parametrize(
+    "command", [c for c in READS if c[0] in ("replay", "export-trace", "diff")], ids=lambda c: c[0]
+)
+def test_damage_is_told_in_one_text_whatever_the_command(
+    cli: Cli, database: Path, url: str, command: list[str]
+) -> None:
+    from support.stored_runs import alter
+
+    alter(database, "UPDATE events SET payload = 'x' WHERE id = 'evt_003'")
+
+    said = cli(command[0], url, *command[1:])
+
+    assert said.code == 4
+    assert said.err.startswith("CorruptedEventPayloadError: the payload of event 'evt_003'")
+    assert said.err.count("the payload of event 'evt_003' of run 'run_a' cannot be read") == 1
 
 
 def test_a_logger_is_left_as_it_was(cli: Cli, url: str) -> None:

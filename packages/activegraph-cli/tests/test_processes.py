@@ -68,10 +68,34 @@ def test_a_full_disk_is_an_error_and_no_traceback(url: str) -> None:
     assert said.err == "the result cannot be written: No space left on device\n"
 
 
-def test_closed_streams_harm_nothing(url: str) -> None:
-    shell = " ".join([*COMMAND, "inspect", url, ">&-", "2>&-"])
+def _in_a_shell(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-c", " ".join([*COMMAND, *words])], capture_output=True, text=True, check=False, timeout=60
+    )
 
-    assert subprocess.run(["sh", "-c", shell], check=False, timeout=60).returncode == 0
+
+@pytest.mark.parametrize("command", ["inspect {}", "quickstart", "help"])
+def test_a_result_that_nobody_can_get_is_no_success(url: str, command: str) -> None:
+    said = _in_a_shell(command.format(url), ">&-")
+
+    assert (said.returncode, said.stderr) == (1, "the result cannot be written: Bad file descriptor\n")
+
+
+def test_a_closed_stdout_matters_only_where_there_is_a_result(url: str, tmp_path: Path) -> None:
+    said = _in_a_shell("export-trace", url, "-r", "run_a", "-o", str(tmp_path / "out.txt"), ">&-")
+
+    assert (said.returncode, said.stderr) == (0, f"wrote 14 events to {tmp_path}/out.txt\n")
+
+
+def test_a_closed_stderr_harms_nothing(url: str) -> None:
+    said = _in_a_shell("fork", url, "-r", "run_a", "-a", "evt_003", "2>&-")
+
+    assert said.returncode == 0
+    assert said.stdout.startswith("forked run_a at evt_003")
+
+
+def test_an_error_without_any_stream_has_its_exit_code(url: str) -> None:
+    assert _in_a_shell("inspect", url, "-r", "nope", ">&-", "2>&-").returncode == 3
 
 
 def test_an_interrupt_is_told_and_has_its_exit_code(long_run: str) -> None:

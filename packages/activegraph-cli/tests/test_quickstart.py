@@ -80,6 +80,16 @@ class TestTheTour:
         wide = [line for line in text.splitlines() if len(line) > 76 and not line.startswith("[")]
         assert wide == []
 
+    def test_only_what_is_to_be_copied_grows_with_the_path_of_the_database(self, tmp_path: Path) -> None:
+        folder = tmp_path / ("deep/" * 20)
+        folder.mkdir(parents=True)
+        url = sqlite_url(folder / "a.db")
+
+        text = printed(run_fixture_mode, db_path=folder / "a.db")
+
+        wide = [line for line in text.splitlines() if len(line) > 76 and not line.startswith("[")]
+        assert wide == [f"  {url}", f"  activegraph inspect {url}"]
+
     def test_its_commands_name_the_run_that_it_made(self, cli: Cli) -> None:
         text = cli("quickstart").out
 
@@ -205,7 +215,7 @@ class TestTheReviewOfOnesOwnLog:
             ("empty.json", b"", 1, "it is empty"),
             ("text.json", b"plain text\n" * 3, 1, "none of its 3 lines"),
             ("binary.json", bytes(range(256)) * 40, 1, "is no PostgreSQL jsonlog"),
-            ("half.json", error("23505", "x").encode()[:-9], 1, "none of its 1 lines"),
+            ("half.json", error("23505", "x").encode()[:-9], 1, "its only line is not one of a jsonlog"),
         ],
     )
     def test_what_is_no_log_is_one_clear_error_and_touches_no_store(
@@ -407,6 +417,13 @@ class TestABehaviorOfOnesOwn:
         run_interactive_mode(io.StringIO(), prompt_fn=dialog)
 
         assert dialog.questions == [("choose [o/s/q]: ", "s"), ("[continue / quit]: ", "continue")]
+
+    def test_questions_are_asked_beside_the_result(self) -> None:
+        said = process("quickstart", "--interactive", input=b"what\nq\n")
+
+        assert said.err == "[continue / quit]: [continue / quit]: "
+        assert "continue / quit" not in said.out
+        assert "(unrecognized: 'what'; type `continue` or `quit`)" in said.out
 
     def test_the_end_of_stdin_means_to_quit(self) -> None:
         said = process("quickstart", "--interactive", input=b"")

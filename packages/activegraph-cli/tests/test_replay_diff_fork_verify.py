@@ -131,6 +131,38 @@ class TestFork:
         assert (run if run == "nope" else at) in said.err
         assert len(list_runs(url)) == 1
 
+    def test_what_an_unknown_event_advises_can_be_pasted(self, cli: Cli, url: str) -> None:
+        said = cli("fork", url, "--run-id", "run_a", "--at-event", "evt_999")
+
+        (advice,) = [line for line in said.err.splitlines() if "activegraph inspect " in line]
+        assert cli(*advice[advice.index("inspect ") :].split()).code == 0
+
+    @pytest.mark.parametrize("elsewhere", [False, True])
+    @pytest.mark.parametrize(
+        ("payload", "error"),
+        [("x", "CorruptedEventPayloadError"), ('{"object": {}}', "LogInconsistencyError")],
+    )
+    def test_a_past_that_cannot_be_read_is_refused_and_not_copied(
+        self, cli: Cli, database: Path, url: str, tmp_path: Path, elsewhere: bool, payload: str, error: str
+    ) -> None:
+        alter(database, "UPDATE events SET payload = ? WHERE id = 'evt_003'", payload)
+        to = ["--to", f"sqlite:///{tmp_path}/other.db"] if elsewhere else []
+
+        said = cli("fork", url, "-r", "run_a", "-a", "evt_008", *to)
+
+        assert (said.code, said.out) == (4, "")
+        assert said.err.startswith(f"{error}: ")
+        assert "evt_003" in said.err
+        assert len(list_runs(url)) == 1
+        assert not (tmp_path / "other.db").exists()
+
+    def test_damage_behind_the_fork_point_is_no_hindrance(self, cli: Cli, database: Path, url: str) -> None:
+        alter(database, "UPDATE events SET payload = 'x' WHERE id = 'evt_009'")
+
+        assert cli("fork", url, "-r", "run_a", "-a", "evt_008").code == 0
+        assert cli("fork", url, "-r", "run_a", "-a", "evt_009").code == 4
+        assert cli("fork", url, "-r", "run_a", "-a", "evt_999").code == 3
+
     def test_the_parent_is_not_changed(self, cli: Cli, url: str) -> None:
         before = get_run(url, "run_a")
 

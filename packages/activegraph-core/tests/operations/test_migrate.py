@@ -19,6 +19,7 @@ from activegraph.errors import (
 from activegraph.operations.migrate import MigrationReport, MigrationRunReport, migrate
 from activegraph.store import RunRecord, fork_run, list_runs, open_store, verify_run
 from hypothesis import HealthCheck, given, settings
+from support.stored_runs import alter
 from support.values import payload_dicts
 
 T = "2026-05-15T10:32:01Z"
@@ -218,6 +219,28 @@ def test_progress_is_told_run_by_run_and_its_failure_harms_nothing(
     assert tuple(told) == report.runs
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
     assert lines == ["run migrated: ok 1 events", "run migrated: ok 1 events", "migration finished: 2 ok, 0 failed"]
+
+
+def test_events_are_counted_over_all_runs_and_a_failed_one_is_done_with(
+    files: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("activegraph.operations.migrate._TOLD_EVERY", 2)
+    source, destination = files
+    write(source, "a", *({"n": n} for n in range(5)))
+    write(source, "b", *({"n": n} for n in range(3)), created_at="2026-06-01T00:00:00Z")
+    alter(
+        Path(source.removeprefix("sqlite:///")), "UPDATE events SET payload = 'x' WHERE run_id = 'a' AND position = 4"
+    )
+    told: list[tuple[int, int]] = []
+
+    def tell(done: int, total: int) -> None:
+        told.append((done, total))
+        raise OSError("no terminal")
+
+    report = migrate(source, destination, on_events=tell)
+
+    assert [run.status for run in report.runs] == ["failed", "ok"]
+    assert told == [(2, 8), (4, 8), (5, 8), (7, 8), (8, 8)]
 
 
 def test_a_store_is_not_migrated_onto_itself_however_it_is_spelt(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from activegraph.operations import export as exporting
 from activegraph.operations import replay as replaying
 from activegraph.operations.diff import diff_runs
 from activegraph.operations.export import export_run, export_run_to
+from activegraph.operations.fork import fork_readable_run
 from activegraph.operations.replay import replay_run
 from activegraph.store import fork_run, sqlite_url
 from support.stored_runs import alter, append, event, record_prices
@@ -64,6 +65,24 @@ def test_progress_is_told_of_what_was_done_and_of_all(tmp_path: Path, monkeypatc
     assert told[:2] == [(7, 14), (14, 14)]
     assert told[2:6] == [(7, 28), (14, 28), (21, 28), (28, 28)]
     assert told[6:] == [(7, 14), (14, 14)]
+
+
+def test_a_fork_tells_of_its_replay_and_then_of_its_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replaying, "_PROGRESS_EVERY", 5)
+    monkeypatch.setattr("activegraph.store.forking._TOLD_EVERY", 4)
+    url = record_prices(tmp_path / "run.db")
+    told: list[tuple[int, int]] = []
+
+    made = fork_readable_run(
+        url,
+        run_id="run_a",
+        at_event="evt_009",
+        to_url=f"sqlite:///{tmp_path}/other.db",
+        on_progress=lambda done, total: told.append((done, total)),
+    )
+
+    assert made.events_copied == 9
+    assert told == [(5, 14), (4, 14), (8, 14)]
 
 
 def test_an_export_says_how_many_events_it_wrote(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from activegraph.core.clock import TickingClock
 from activegraph.core.event import Event
 from activegraph.core.graph import Graph
 from activegraph.runtime.runtime import Runtime
+from activegraph.store import fork_run
 from support.runtimes import emit, new, recording
+from support.stored_runs import record_prices
 
 
 def run(*changes: Any, run_id: str = "run_1", start: str = "2026-01-01T00:00:00Z") -> Runtime:
@@ -102,6 +104,17 @@ def test_lifecycle_events_are_left_out_and_either_side_may_have_done_less() -> N
 
     assert one.diff(two).is_identical
     assert two.diff(one).is_identical
+
+
+def test_a_diff_prints_as_one_line_of_counts(tmp_path: Path) -> None:
+    url = record_prices(tmp_path / "run.db")
+    short = fork_run(url, run_id="run_a", at_event="evt_008").new_run_id
+    with Runtime.load(url, "run_a", behaviors=[]) as left, Runtime.load(url, short, behaviors=[]) as right:
+        text = str(left.diff(right))
+
+    assert text == (
+        f"diff run_a vs {short}: 5 events shared, 2 only in parent, 0 only in fork, 1 objects and 0 relations differ"
+    )
 
 
 def test_neither_run_is_changed_and_a_closed_one_can_be_compared(tmp_path: Path) -> None:

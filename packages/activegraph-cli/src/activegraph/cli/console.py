@@ -7,13 +7,14 @@ no password of a URL is shown whatever an error or a parser says of its argument
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
-__all__ = ["Console", "ResultStream"]
+__all__ = ["Console", "ResultLost", "ResultStream"]
 
 _RED, _DIM, _PLAIN = "\x1b[31m", "\x1b[2m", "\x1b[0m"
 _ERASE = "\r\x1b[K"
@@ -23,42 +24,46 @@ _REDRAW_SECONDS = 0.1
 _BAR = 24
 
 
-class ResultStream:
-    """Stdout as a stream of UTF-8 bytes, whatever stands there: a terminal, a pipe, or a text stream.
+class ResultLost(OSError):
+    """Stdout takes no more: a full disk, a descriptor that was closed. A closed pipe is no such thing."""
 
-    Attributes:
-        failed: Whether a write did; a pipe that was closed or a full disk will fail again.
-    """
+
+class ResultStream:
+    """Stdout as a stream of UTF-8 bytes, whatever stands there: a terminal, a pipe, or a text stream."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self._bytes: IO[bytes] | None = getattr(stream, "buffer", None)
-        self.failed = False
         if self._bytes is not None:
             stream.flush()
 
     def write(self, data: bytes) -> int:
         """Write all of `data`."""
-        with self._noting_failure():
+        with _as_lost():
+            if self._stream is None:
+                # What Python makes of a descriptor that was closed before it started.
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             if self._bytes is not None:
                 self._bytes.write(data)
-            elif self._stream is not None:
+            else:
                 self._stream.write(data.decode("utf-8"))
         return len(data)
 
     def flush(self) -> None:
         """Hand everything on."""
-        with self._noting_failure():
+        with _as_lost():
             if self._stream is not None:
                 self._stream.flush()
 
-    @contextlib.contextmanager
-    def _noting_failure(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError:
-            self.failed = True
-            raise
+
+@contextlib.contextmanager
+def _as_lost() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ResultLost(error.errno, error.strerror) from error
 
 
 class Console:

@@ -7,7 +7,7 @@ import os
 import sys
 
 from activegraph.cli.app import COMMANDS, PROGRAM, command_named, parse
-from activegraph.cli.console import Console
+from activegraph.cli.console import Console, ResultLost
 from activegraph.cli.errors import UsageError
 from activegraph.cli.exit_codes import EXIT_GENERIC_ERROR, EXIT_INTERRUPTED, EXIT_OK, exit_code_of
 from activegraph.cli.global_options import GlobalOptions, split_global_options
@@ -46,6 +46,9 @@ def _run(tokens: list[str], options: GlobalOptions, console: Console) -> int:
         return EXIT_OK
     if tokens == ["--install-completion"]:
         tokens = ["completion", "--install"]
+    if tokens[:1] == ["help"]:
+        # `help fork` is what many a program takes, so `fork --help` is what it means here.
+        options.help, tokens = True, tokens[1:]
     command = command_named(tokens)
     if options.help or not command:
         from activegraph.cli.help import help_page
@@ -69,7 +72,7 @@ def _failed(error: Exception, console: Console, options: GlobalOptions) -> int:
         import traceback
 
         console.error("".join(traceback.format_exception(error)).rstrip())
-    if isinstance(error, OSError) and console.result.failed:
+    if isinstance(error, ResultLost):
         _give_up_stdout()
         console.error(f"the result cannot be written: {error.strerror}")
         return EXIT_GENERIC_ERROR

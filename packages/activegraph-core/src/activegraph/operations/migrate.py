@@ -34,6 +34,9 @@ __all__ = ["MigrationReport", "MigrationRunReport", "migrate"]
 
 _logger = logging.getLogger("activegraph.migration")
 
+_TOLD_EVERY = 500
+"""Rows between two calls of `on_events`."""
+
 
 @dataclass(frozen=True)
 class MigrationRunReport:
@@ -82,6 +85,7 @@ def migrate(
     only_run_ids: Iterable[str] | None = None,
     on_progress: Callable[[MigrationRunReport], object] | None = None,
     skip_corrupted: bool = False,
+    on_events: Callable[[int, int], object] | None = None,
 ) -> MigrationReport:
     """Copy runs into another store; a second call finds them there and writes nothing.
 
@@ -91,6 +95,8 @@ def migrate(
         only_run_ids: Leave out all others; ids that are not there are reported as failed.
         on_progress: Called with each run's report when that run is done.
         skip_corrupted: Leave out events whose payload cannot be read, instead of failing their run.
+        on_events: Called now and then with the number of events that are done, and of those in all. What
+            either callback raises is logged and ignored.
 
     Raises:
         InvalidStoreURL, StoreNotFoundError, StoreUnavailableError, SchemaVersionMismatch: One of
@@ -115,8 +121,10 @@ def migrate(
         if records:
             # Whatever keeps all runs from being written is told by an error, before the first of them.
             backend_of(dest).open(dest, records[0].run_id).close()
+        count = _EventCount(records, on_events)
         for record in records:
-            reports.append(_Copy(source, dest, runs, record, skip_corrupted=skip_corrupted).report())
+            reports.append(_Copy(source, dest, runs, record, count, skip_corrupted=skip_corrupted).report())
+            count.run_is_done(record)
             _tell(reports[-1], on_progress)
     found = {record.run_id for record in records}
     for run_id in wanted or ():
@@ -133,24 +141,64 @@ def migrate(
 def _tell(report: MigrationRunReport, on_progress: Callable[[MigrationRunReport], object] | None) -> None:
     message = "run migrated: %s %d events"
     say(_logger, logging.INFO, message, report.status, report.events_migrated, run_id=report.run_id)
-    if on_progress is None:
-        return
+    if on_progress is not None:
+        _call(report.run_id, on_progress, report)
+
+
+def _call(run_id: str, callback: Callable[..., object], *arguments: object) -> None:
     try:
-        on_progress(report)
+        callback(*arguments)
     except Exception as error:  # a border: the caller's own code
-        say(_logger, logging.WARNING, "progress callback failed", run_id=report.run_id, **error_fields(error))
+        say(_logger, logging.WARNING, "progress callback failed", run_id=run_id, **error_fields(error))
+
+
+class _EventCount:
+    """How many events are done, over all runs; a run that failed half-way is done with all of them."""
+
+    def __init__(self, records: list[RunRecord], on_events: Callable[[int, int], object] | None) -> None:
+        self._on_events = on_events
+        self._total = sum(record.event_count for record in records)
+        self._before = 0
+
+    def passing(self, record: RunRecord, rows: Iterator[RawEvent]) -> Iterator[RawEvent]:
+        """The rows of a run, counted as they pass."""
+        if self._on_events is None:
+            return rows
+        return self._counted(record, rows, self._on_events)
+
+    def _counted(
+        self, record: RunRecord, rows: Iterator[RawEvent], tell: Callable[[int, int], object]
+    ) -> Iterator[RawEvent]:
+        for count, row in enumerate(rows, 1):
+            if count % _TOLD_EVERY == 0:
+                _call(record.run_id, tell, min(self._before + count, self._total), self._total)
+            yield row
+
+    def run_is_done(self, record: RunRecord) -> None:
+        """Go on to the next run."""
+        self._before += record.event_count
+        if self._on_events is not None:
+            _call(record.run_id, self._on_events, self._before, self._total)
 
 
 class _Copy:
     """One run on its way from the source to the destination."""
 
     def __init__(
-        self, source: StoreURL, dest: StoreURL, runs: StoredRuns, record: RunRecord, *, skip_corrupted: bool
+        self,
+        source: StoreURL,
+        dest: StoreURL,
+        runs: StoredRuns,
+        record: RunRecord,
+        count: _EventCount,
+        *,
+        skip_corrupted: bool,
     ) -> None:
         self._source = source
         self._dest = dest
         self._runs = runs
         self._record = record
+        self._count = count
         self._skip_corrupted = skip_corrupted
         self._skipped: list[str] = []
         self._is_reading = True
@@ -183,7 +231,7 @@ class _Copy:
         """The rows that can be read, at dense positions; behind a skipped one the digests are made anew."""
         run_id = self._record.run_id
         position = 0
-        for due, row in enumerate(self._runs.iter_raw(run_id), 1):
+        for due, row in enumerate(self._count.passing(self._record, self._runs.iter_raw(run_id)), 1):
             if row.position != due and not self._skip_corrupted:
                 raise missing_position(run_id, due, row.position)
             try:

@@ -5,7 +5,6 @@ Everything here goes through a read-only handle, so it makes no file, no row and
 
 from __future__ import annotations
 
-import shlex
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,11 +14,11 @@ from typing import Any
 import msgspec
 
 from activegraph.core.event import Event, raw_payload
-from activegraph.errors import CorruptedEventPayloadError, StorageError
+from activegraph.errors import CorruptedEventPayloadError
 from activegraph.runtime.scanner import StoredEvent
 from activegraph.store.base import RunRecord
 from activegraph.store.refusals import missing_position
-from activegraph.store.runs import most_recent_run_id, open_store, run_not_found
+from activegraph.store.runs import advice_naming, most_recent_run_id, open_store, run_not_found
 from activegraph.store.serde import decode_stored_payload
 from activegraph.store.url import parse_store_url
 
@@ -177,9 +176,5 @@ def open_run(url: str, run_id: str | None) -> Iterator[StoredRun]:
         run = StoredRun(store, record)
         if record is None and (look is not None or run.head == 0):
             raise run_not_found(parsed, chosen)
-        try:
+        with advice_naming(parsed):
             yield run
-        except StorageError as error:
-            # A handle does not know its URL, and what it advises is to be pasted as it stands.
-            error.how_to_fix = error.how_to_fix.replace("<url>", shlex.quote(parsed.safe))
-            raise

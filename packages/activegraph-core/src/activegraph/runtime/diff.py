@@ -69,6 +69,14 @@ class Diff:
             self.parent_only_events or self.fork_only_events or self.divergent_objects or self.divergent_relations
         )
 
+    def __str__(self) -> str:
+        """One line of counts; the events themselves are in the lists."""
+        return (
+            f"diff {self.parent_run_id} vs {self.fork_run_id}: {len(self.shared_events)} events shared, "
+            f"{len(self.parent_only_events)} only in parent, {len(self.fork_only_events)} only in fork, "
+            f"{len(self.divergent_objects)} objects and {len(self.divergent_relations)} relations differ"
+        )
+
 
 def diff_logs(
     parent_run_id: str,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
@@ -23,6 +23,9 @@ from activegraph.store.url import StoreURL
 
 __all__ = ["fork_stored_run", "same_store"]
 
+_TOLD_EVERY = 500
+"""Rows between two calls of `on_progress`."""
+
 
 def fork_stored_run(
     source: StoreURL,
@@ -33,6 +36,7 @@ def fork_stored_run(
     label: str | None,
     new_run_id: str | None = None,
     extra_events: Sequence[Event] = (),
+    on_progress: Callable[[int, int], object] | None = None,
 ) -> ForkResult:
     """Make a run that begins with `parent`'s events up to and including `at_event`, in one transaction.
 
@@ -40,6 +44,8 @@ def fork_stored_run(
         source, target: Where the parent is and where the fork is made; may be one store.
         new_run_id: Default a fresh ULID.
         extra_events: Follow the copied ones in the same transaction.
+        on_progress: Called now and then with the number of events copied into another store, and of those
+            that the parent holds.
 
     Raises:
         EventNotFoundError, RunExistsError: Nothing was created.
@@ -63,14 +69,19 @@ def fork_stored_run(
         record = RunRecord(
             new_id, parent.run_id, at_event, label, normalized_time(created_at), parent.goal, parent.frame_id
         )
-        copied = _copy(source, target, parent, record, extra_events)
+        copied = _copy(source, target, parent, record, extra_events, on_progress)
     return ForkResult(
         parent.run_id, new_id, at_event, label, copied, target.safe, tuple(event.id for event in extra_events)
     )
 
 
 def _copy(
-    source: StoreURL, target: StoreURL, parent: RunRecord, record: RunRecord, extra_events: Sequence[Event]
+    source: StoreURL,
+    target: StoreURL,
+    parent: RunRecord,
+    record: RunRecord,
+    extra_events: Sequence[Event],
+    on_progress: Callable[[int, int], object] | None,
 ) -> int:
     """Stream the prefix out of one snapshot into one transaction; returns its length."""
     at_event = str(record.forked_at_event_id)
@@ -83,7 +94,7 @@ def _copy(
         if _is_taken(target, record.run_id):
             raise run_exists(record.run_id)
         setup = None if parent.setup_count is None else _length_within(rows(), at_event, parent.setup_count)
-        prefix = _Prefix(parent.run_id, at_event)
+        prefix = _Prefix(parent, at_event, on_progress)
         try:
             import_run(target, replace(record, setup_count=setup), prefix.followed_by(rows(), extra_events))
         except LogInconsistencyError as error:
@@ -96,16 +107,19 @@ def _copy(
 class _Prefix:
     """A run's rows up to and including one event; counts them as they pass."""
 
-    def __init__(self, run_id: str, at_event: str) -> None:
+    def __init__(self, parent: RunRecord, at_event: str, on_progress: Callable[[int, int], object] | None) -> None:
         self.length = 0
-        self._run_id = run_id
+        self._parent = parent
         self._at_event = at_event
+        self._on_progress = on_progress
 
     def followed_by(self, rows: Iterator[RawEvent], extra_events: Sequence[Event]) -> Iterator[RawEvent]:
         for row in rows:
             if row.position != self.length + 1:
-                raise missing_position(self._run_id, self.length + 1, row.position)
+                raise missing_position(self._parent.run_id, self.length + 1, row.position)
             self.length += 1
+            if self._on_progress is not None and self.length % _TOLD_EVERY == 0:
+                self._on_progress(self.length, self._parent.event_count)
             yield row
             if row.id == self._at_event:
                 break

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from importlib import import_module
 from typing import Any
 
 from activegraph.core.codec import check_header
 from activegraph.core.event import Event
-from activegraph.errors import NonSerializableEventError, RunNotFoundError
+from activegraph.errors import NonSerializableEventError, RunNotFoundError, StorageError
 from activegraph.store.base import EventStore, ForkResult, RunRecord
 from activegraph.store.forking import fork_stored_run
 from activegraph.store.registry import backend_of
 from activegraph.store.url import StoreURL, parse_store_url
 
-__all__ = ["fork_run", "get_run", "list_runs", "most_recent_run_id", "open_store"]
+__all__ = ["advice_naming", "fork_run", "get_run", "list_runs", "most_recent_run_id", "open_store", "run_not_found"]
 
 
 def open_store(url: str, run_id: str, *, read_only: bool = False) -> EventStore:
@@ -89,6 +90,16 @@ def nearest(name: str | None, known: list[str]) -> str:
     return f"\nDid you mean {close[0]}?" if close else ""
 
 
+@contextmanager
+def advice_naming(url: StoreURL) -> Iterator[None]:
+    """Errors inside the block advise with this URL: a handle does not know its own, and advice is to be pasted."""
+    try:
+        yield
+    except StorageError as error:
+        error.how_to_fix = error.how_to_fix.replace("<url>", shlex.quote(url.safe))
+        raise
+
+
 def fork_run(
     url: str,
     *,
@@ -98,6 +109,7 @@ def fork_run(
     to_url: str | None = None,
     new_run_id: str | None = None,
     pack_settings: Mapping[str, Mapping[str, Any]] | None = None,
+    on_progress: Callable[[int, int], object] | None = None,
 ) -> ForkResult:
     """A new, dormant run that begins with another's events up to and including `at_event`.
 
@@ -105,6 +117,8 @@ def fork_run(
         to_url: Another store to make it in; default the same one.
         new_run_id: Default a fresh ULID.
         pack_settings: Settings to override in the fork, by pack; nested dicts for nested models.
+        on_progress: Called now and then with the number of events copied into another store, and of those
+            that the parent holds.
 
     Raises:
         RunNotFoundError, EventNotFoundError, RunExistsError: Nothing was created.
@@ -118,6 +132,14 @@ def fork_run(
         # The packs stand above the stores, and know what their settings may be.
         overrides = import_module("activegraph.packs.overrides")
         extra_events = overrides.override_events(url, run_id, at_event, pack_settings)
-    return fork_stored_run(
-        source, target, parent, at_event=at_event, label=label, new_run_id=new_run_id, extra_events=extra_events
-    )
+    with advice_naming(source):
+        return fork_stored_run(
+            source,
+            target,
+            parent,
+            at_event=at_event,
+            label=label,
+            new_run_id=new_run_id,
+            extra_events=extra_events,
+            on_progress=on_progress,
+        )

@@ -23,15 +23,17 @@ def fork(
 ) -> int:
     """Begin a new run with another's events up to and including one of them. It is dormant until it is loaded.
 
-    The parent is not changed.
+    The parent is not changed. A parent with a damaged event up to there is refused.
     """
-    from activegraph.store import fork_run, parse_store_url
+    from activegraph.operations.fork import fork_readable_run
+    from activegraph.store import parse_store_url
     from activegraph.store.forking import same_store
 
     if record:
         label = f"{label}-recording" if label else "recording"
     elsewhere = to is not None and not same_store(parse_store_url(url), parse_store_url(to))
-    made = fork_run(url, run_id=run_id, at_event=at_event, label=label, to_url=to)
+    with console.progress("fork", "events", quiet=json) as tell:
+        made = fork_readable_run(url, run_id=run_id, at_event=at_event, label=label, to_url=to, on_progress=tell)
     shown = render.fork_json if json else render.fork_text
     console.print(shown(made, elsewhere=elsewhere, recording=record))
     console.note(f'to continue: Runtime.load("{made.to_url}", run_id="{made.new_run_id}")')

@@ -9,7 +9,7 @@ from activegraph.cli.exit_codes import EXIT_GENERIC_ERROR, EXIT_NOT_FOUND, EXIT_
 from activegraph.cli.parameters import Here, Json, option
 
 if TYPE_CHECKING:
-    from activegraph.operations.migrate import MigrationReport, MigrationRunReport
+    from activegraph.operations.migrate import MigrationReport
 
 
 def migrate(
@@ -31,16 +31,8 @@ def migrate(
 
     chosen = list(dict.fromkeys(run_id))
     with console.progress("migrate", "events", quiet=json) as tell:
-        events = 0
-
-        def told(report: MigrationRunReport) -> None:
-            nonlocal events
-            events += report.events_migrated
-            if tell is not None:
-                tell(events, 0)
-
         report = copy_runs(
-            source, destination, only_run_ids=chosen or None, on_progress=told, skip_corrupted=skip_corrupted
+            source, destination, only_run_ids=chosen or None, skip_corrupted=skip_corrupted, on_events=tell
         )
     console.print(render.migration_json(report) if json else render.migration_text(report))
     if report.ok:

@@ -18,6 +18,7 @@ from activegraph.errors import IncompatibleRuntimeState
 from activegraph.packs.incident_review.host import IncidentInput, input_payload
 from activegraph.packs.incident_review.recordings import THREE_INCIDENTS, load_recording, recordings_sha256
 from activegraph.packs.incident_review.settings import IncidentReviewSettings
+from activegraph.runtime.budget import Budget
 from activegraph.store.url import sqlite_url
 
 __all__ = ["RUN_ID", "run_fixture_mode"]
@@ -71,7 +72,16 @@ def _review(url: str) -> None:
             context={"run_id": RUN_ID},
         )
     settings = IncidentReviewSettings()
-    go_on(url, review, stored, clock=FrozenClock(_CLOCK), settings=settings, run_id=RUN_ID, budget=_BUDGET)
+    # What an earlier process used counts: one that is killed again and again may not spend again and again.
+    go_on(
+        url,
+        review,
+        stored,
+        clock=FrozenClock(_CLOCK),
+        settings=settings,
+        run_id=RUN_ID,
+        budget=Budget(_BUDGET, carry_over=True),
+    )
 
 
 def _print(stream: Any, url: str) -> None:

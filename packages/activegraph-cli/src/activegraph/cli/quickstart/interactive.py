@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -89,10 +90,12 @@ def run_interactive_mode(stream: Any = None, *, prompt_fn: Prompt | None = None)
 
 
 def _ask_on_terminal(question: str, *, default: str = "") -> str:
-    try:
-        return input(question) or default
-    except EOFError:
-        return "quit"
+    # `input` would ask on stdout, which is the result's.
+    if sys.stderr is not None:
+        sys.stderr.write(question)
+        sys.stderr.flush()
+    answer = sys.stdin.readline() if sys.stdin is not None else ""
+    return answer.rstrip("\n") or default if answer else "quit"
 
 
 def _choose_path(say: Callable[..., None], ask: Prompt) -> Path | None:

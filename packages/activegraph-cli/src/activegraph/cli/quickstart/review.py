@@ -27,6 +27,7 @@ from activegraph.packs.incident_review.host import (
     emit_input,
 )
 from activegraph.packs.incident_review.settings import IncidentReviewSettings
+from activegraph.runtime.budget import Budget
 from activegraph.runtime.loading import load_run
 from activegraph.runtime.runtime import Runtime
 from activegraph.store.runs import list_runs, open_store
@@ -105,7 +106,7 @@ def go_on(
     clock: Clock,
     settings: IncidentReviewSettings,
     run_id: str | None = None,
-    budget: Mapping[str, Any] | None = None,
+    budget: Budget | None = None,
 ) -> str:
     """Review what is left of an input, and return the id of its run.
 

@@ -189,6 +189,8 @@ class PostgresLog:
         begins = self._file.read(2)
         if begins == b"\x1f\x8b":
             return "it is compressed by gzip"
+        if self.lines == 1:
+            return "its only line is not one of a jsonlog"
         return f"none of its {self.lines:,} lines is one of a jsonlog"
 
 
