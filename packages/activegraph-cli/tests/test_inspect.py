@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from activegraph import Frame
 from activegraph.observability import inspect_run
 from activegraph.operations import inspect as inspecting
+from activegraph.store import open_store
 from support.cli import Said
 from support.stored_runs import alter, append, event, record_prices
 
@@ -223,6 +225,18 @@ def test_a_run_longer_than_what_is_looked_through_gets_a_note(
     monkeypatch.setattr(inspecting, "BEHAVIOR_WINDOW", 5)
 
     assert "the last 5 events; `--behaviors` reads the whole run" in cli("inspect", url).err
+
+
+def test_a_run_too_long_to_look_for_old_delays_gets_a_note(cli: Cli, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspecting, "BEHAVIOR_WINDOW", 2)
+    monkeypatch.setattr("activegraph.operations.owed._LONG_RUN", 10)
+    with closing(open_store(url, "run_a")) as store:
+        store.truncate_after("evt_013")
+
+    said = cli("inspect", url)
+
+    assert "note: invocations that were delayed before the last 2 events are not looked for" in said.err
+    assert "looked for" not in cli("inspect", url, "--json").err
 
 
 def test_a_damaged_event_is_corruption_with_a_preview(cli: Cli, database: Path, url: str) -> None:

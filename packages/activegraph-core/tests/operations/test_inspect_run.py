@@ -256,7 +256,7 @@ def test_every_beginning_of_a_log_owes_what_a_load_of_it_would(tmp_path: Path, s
 def test_what_is_owed_does_not_depend_on_how_much_is_read_at_a_time(tmp_path: Path, seed: int) -> None:
     url = record_run(
         tmp_path / "run.db",
-        [b for b in _chatter(random.Random(seed)) if b.activate_after is None],
+        _chatter(random.Random(seed)),
         budget={"max_behavior_calls": 5},
         work=lambda runtime: (runtime.run_goal("g"), [runtime.graph.add_object("h", {}) for _ in range(20)]),
     )
@@ -266,6 +266,38 @@ def test_what_is_owed_does_not_depend_on_how_much_is_read_at_a_time(tmp_path: Pa
             return queue_depth(run, window).events
 
     assert {depth(window) for window in (1, 2, 7)} == {depth(10_000)}
+
+
+@pytest.fixture
+def due(tmp_path: Path) -> str:
+    """A run that was cut off where nothing but an invocation delayed five events ago is owed."""
+
+    def count(event: Any, graph: Any, ctx: Any) -> None:
+        if event.payload.get("n", 0) < 5:
+            graph.emit("counted", {"n": event.payload.get("n", 0) + 1})
+
+    later = Behavior("later", lambda event, graph, ctx: None, ["goal.created"], activate_after=5)
+    url = record_run(tmp_path / "run.db", [Behavior("count", count, ["goal.created", "counted"]), later])
+    with closing(open_store(url, "run_a")) as store:
+        last_turn = [e for e in store.iter_events() if e.type == "behavior.completed"][-2]
+        assert last_turn.payload["behavior"] == "count"
+        store.truncate_after(last_turn.id)
+    return url
+
+
+@pytest.mark.parametrize("window", [1, 2, 5, 10_000])
+def test_what_was_delayed_long_ago_is_owed(due: str, window: int) -> None:
+    with open_run(due, "run_a") as run:
+        assert queue_depth(run, window).events == 1
+
+
+def test_a_run_too_long_to_look_for_old_delays_says_so(due: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspecting, "BEHAVIOR_WINDOW", 2)
+    assert (inspect_stored_run(due).status.queue_depth, inspect_stored_run(due).delays_unseen) == (1, False)
+
+    monkeypatch.setattr("activegraph.operations.owed._LONG_RUN", 10)
+
+    assert (inspect_stored_run(due).status.queue_depth, inspect_stored_run(due).delays_unseen) == (0, True)
 
 
 def test_a_damaged_payload_elsewhere_does_not_stop_the_status(tmp_path: Path) -> None:

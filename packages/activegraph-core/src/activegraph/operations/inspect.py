@@ -67,6 +67,7 @@ class Inspection:
         in_doubt: The call that waits for `Runtime.resolve_tool`.
         last_timestamp: Of the newest event; None for an empty run.
         behaviors_cut: Whether the run is longer than what was looked through for behaviors.
+        delays_unseen: Whether `queue_depth` may lack the event that invocations delayed long ago are due at.
     """
 
     status: RuntimeStatus
@@ -75,6 +76,7 @@ class Inspection:
     in_doubt: CallInDoubt | None = None
     last_timestamp: str | None = None
     behaviors_cut: bool = False
+    delays_unseen: bool = False
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,7 @@ def _inspect(run: StoredRun, recent: int) -> Inspection:
         _in_doubt(run),
         newest[-1].timestamp if newest else None,
         run.head > BEHAVIOR_WINDOW,
+        depth.delays_unseen,
     )
 
 

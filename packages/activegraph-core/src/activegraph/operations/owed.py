@@ -2,7 +2,8 @@
 
 The last mark names the event whose work it belongs to, and all queued events before that one are
 decided. So the log is read back to that event and no further; a run that is idle
-costs nothing, one with a long queue as much as its queue is long.
+costs nothing, one with a long queue as much as its queue is long. Only an invocation that was
+delayed can be due from anywhere further back.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import Struct
 
+from activegraph.errors import CorruptedEventPayloadError
 from activegraph.operations.reading import StoredRun
 from activegraph.runtime.mark_reading import MARK_TYPES, Mark, Scheduled, Stop, mark_of
 from activegraph.runtime.owed import Owed
@@ -36,18 +38,28 @@ _decode_scheduled = msgspec.json.Decoder(_Scheduled).decode
 
 @dataclass(frozen=True)
 class QueueDepth:
-    """How many events wait; `damaged` is the id of the mark that would have told, and `events` means nothing then."""
+    """How many events wait.
+
+    Attributes:
+        damaged: Id of the mark that would have told; `events` means nothing then.
+        delays_unseen: Whether the run is too long to look for invocations that were delayed long ago:
+            one more event may wait for those that are due now.
+    """
 
     events: int = 0
     damaged: str | None = None
+    delays_unseen: bool = False
+
+
+_LONG_RUN = 200_000
+"""Events up to which a run is searched for old delays: they have no index, and a status is to be quick."""
 
 
 def queue_depth(run: StoredRun, window: int) -> QueueDepth:
     """Events that a load without behaviors would find waiting.
 
     Args:
-        window: Rows that are read at first when going back; twice as many each further time. An
-            invocation that was delayed for longer than that is not seen.
+        window: Rows that are read at first when going back; twice as many each further time.
     """
     newest = run.newest(window)
     try:
@@ -62,7 +74,22 @@ def queue_depth(run: StoredRun, window: int) -> QueueDepth:
         # Ticks count here, and what was scheduled further back may be due now. Starting too early is harmless.
         start = min(start, newest[0].position)
         scanner = _scanned(run, start, _tick_before(run, start))
-    return QueueDepth(Owed(scanner).depth(Subscriptions(())))
+    nobody = Subscriptions(())
+    owed = Owed(scanner)
+    if start <= run.setup_count + 1 or not owed.is_first_done(nobody):
+        return QueueDepth(owed.depth(nobody))
+    if run.head > _LONG_RUN:
+        return QueueDepth(owed.depth(nobody), delays_unseen=True)
+    if _has_delays(run):
+        owed = Owed(_scanned(run, 1, 0))
+    return QueueDepth(owed.depth(nobody))
+
+
+def _has_delays(run: StoredRun) -> bool:
+    try:
+        return any(event.actor == "runtime" for event in run.of_types("behavior.scheduled"))
+    except CorruptedEventPayloadError:
+        return True
 
 
 def _scanned(run: StoredRun, start: int, tick: int | None) -> LogScanner:

@@ -27,7 +27,11 @@ class Owed:
         """How many events wait for dispatch."""
         waiting = list(self._scan.waiting)
         depth = sum(1 for w in waiting if not w.internal or subscriptions.for_type(w.event.type))
-        return depth - 1 if waiting and self._is_first_done(subscriptions, waiting[0]) else depth
+        return depth - 1 if self.is_first_done(subscriptions) else depth
+
+    def is_first_done(self, subscriptions: Subscriptions) -> bool:
+        """Whether nothing can be left of the first event that waits: all turns taken, no entry due at its tick."""
+        return bool(self._scan.waiting) and self._is_first_done(subscriptions, self._scan.waiting[0])
 
     def queue(self, subscriptions: Subscriptions, projection: Projection) -> deque[WorkItem]:
         """The events that wait; the first one as far as its dispatch had got."""
@@ -61,7 +65,6 @@ class Owed:
         return entries
 
     def _is_first_done(self, subscriptions: Subscriptions, first: WaitingEvent) -> bool:
-        """Whether nothing can be left of the first event: all turns taken, no entry due at its tick."""
         scan = self._scan
         if not scan.first_taken or self._cut or scan.stopped_at is not None:
             return False

@@ -60,6 +60,11 @@ def _noted(inspection: Inspection, console: Console, *, json: bool) -> int:
         console.note(
             f"note: behaviors are those of the last {BEHAVIOR_WINDOW:,} events; `--behaviors` reads the whole run"
         )
+    if inspection.delays_unseen and not json:
+        console.note(
+            f"note: invocations that were delayed before the last {BEHAVIOR_WINDOW:,} events are not looked for "
+            "in so long a run; if some are due now, queue_depth is one more"
+        )
     if inspection.status.queue_depth and not json:
         console.note(
             f"note: run {run_id} owes work; its last event is from {_age(inspection.last_timestamp)}. "
