@@ -229,9 +229,9 @@ def test_a_run_longer_than_what_is_looked_through_gets_a_note(
 
 def test_a_run_too_long_to_look_for_old_delays_gets_a_note(cli: Cli, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspecting, "BEHAVIOR_WINDOW", 2)
-    monkeypatch.setattr("activegraph.operations.owed._LONG_RUN", 10)
+    monkeypatch.setattr("activegraph.operations.owed._LONG_RUN", 5)
     with closing(open_store(url, "run_a")) as store:
-        store.truncate_after("evt_013")
+        store.truncate_after("evt_010")
 
     said = cli("inspect", url)
 
