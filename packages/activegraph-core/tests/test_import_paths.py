@@ -52,9 +52,11 @@ PATHS = {
     "activegraph.store.url": "StoreURL parse_store_url parse_url safe_url sqlite_url",
     "activegraph.tools": (
         "Tool ToolCache ToolContext ToolError MissingToolError UnknownToolError RecordedToolProvider"
-        " RecordingToolProvider tool get_tool_registry clear_tool_registry"
+        " RecordingToolProvider tool get_tool_registry clear_tool_registry make_graph_query_tool web_fetch"
     ),
     "activegraph.tools.cache": "ToolCache CachedToolResponse canonicalize_args hash_tool_call",
+    "activegraph.tools.graph_query": "make_graph_query_tool GraphQueryInput GraphQueryOutput ObjectRef",
+    "activegraph.tools.web_fetch": "web_fetch WebFetchInput WebFetchOutput",
     "activegraph.tools.recorded": "RecordedToolProvider RecordingToolProvider DirectToolInvoker",
     "activegraph.tools.decorators": "tool get_tool_registry clear_tool_registry",
     "activegraph.trace.causal": "causal_chain",

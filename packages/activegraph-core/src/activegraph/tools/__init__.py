@@ -5,6 +5,8 @@ checks their arguments and results, calls one, records calls, and remembers answ
 is made when, and what of it stands in the log, is the runtime's.
 """
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 _MODULES = {
@@ -13,8 +15,12 @@ _MODULES = {
     "activegraph.tools.cache": ("ToolCache",),
     "activegraph.tools.context": ("ToolContext",),
     "activegraph.tools.decorators": ("clear_tool_registry", "get_tool_registry", "tool"),
+    "activegraph.tools.graph_query": ("make_graph_query_tool",),
     "activegraph.tools.recorded": ("RecordedToolProvider", "RecordingToolProvider"),
+    "activegraph.tools.web_fetch": ("web_fetch",),
 }
+
+_WITH_PYDANTIC = ("activegraph.tools.graph_query", "activegraph.tools.web_fetch")
 
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -27,9 +33,27 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(module), name)
+    try:
+        value = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if module not in _WITH_PYDANTIC or error.name != "pydantic":
+            raise
+        from activegraph.errors import MissingOptionalDependency
+
+        feature = f"activegraph.tools.{name} (a built-in tool)"
+        raise MissingOptionalDependency(package="pydantic", feature=feature, extras="llm") from error
     globals()[name] = value
     return value
+
+
+class _Room(ModuleType):
+    """`web_fetch` is the tool, though the import system would put the module of that name there."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value.web_fetch if name == "web_fetch" and isinstance(value, ModuleType) else value)
+
+
+sys.modules[__name__].__class__ = _Room
 
 
 def __dir__() -> list[str]:
@@ -46,5 +70,7 @@ if TYPE_CHECKING:
     from activegraph.tools.decorators import clear_tool_registry as clear_tool_registry
     from activegraph.tools.decorators import get_tool_registry as get_tool_registry
     from activegraph.tools.decorators import tool as tool
+    from activegraph.tools.graph_query import make_graph_query_tool as make_graph_query_tool
     from activegraph.tools.recorded import RecordedToolProvider as RecordedToolProvider
     from activegraph.tools.recorded import RecordingToolProvider as RecordingToolProvider
+    from activegraph.tools.web_fetch import web_fetch as web_fetch
