@@ -13,6 +13,7 @@ from activegraph.core.event import Event, make_event, raw_payload
 from activegraph.core.log_lines import say
 from activegraph.core.state import ObjectState, RelationState
 from activegraph.core.view import View
+from activegraph.core.view_builder import build_view
 from activegraph.errors import ReplayDivergenceError
 from activegraph.runtime.approvals import APPROVAL_TYPES
 from activegraph.runtime.compare import require_same
@@ -22,7 +23,6 @@ from activegraph.runtime.marks import completed, matched, quoted, started
 from activegraph.runtime.matching import touched_element
 from activegraph.runtime.scanner import CutOff
 from activegraph.runtime.subscriptions import Subscriber
-from activegraph.runtime.view_builder import build_view
 
 if TYPE_CHECKING:
     from activegraph.patterns.view import MatchView

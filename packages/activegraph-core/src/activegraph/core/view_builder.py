@@ -1,11 +1,11 @@
-"""Builds the view of one invocation: the graph as of the call, found out when somebody looks."""
+"""Builds views: the graph as of one moment, found out when somebody looks."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from activegraph.core.elements import Object, Relation, object_handle, relation_handle
 from activegraph.core.event import Event
@@ -15,7 +15,10 @@ from activegraph.core.projection import Projection
 from activegraph.core.state import ObjectState, RelationState
 from activegraph.core.view import View
 
-__all__ = ["DEFAULT_RECENT_EVENTS", "build_view"]
+if TYPE_CHECKING:
+    from activegraph.core.graph import Graph
+
+__all__ = ["DEFAULT_RECENT_EVENTS", "build_view", "centres", "view_of_graph"]
 
 DEFAULT_RECENT_EVENTS = 50
 
@@ -32,7 +35,8 @@ def build_view(
     head: int,
     unlogged: tuple[Event, ...] = (),
     removals: Iterable[ObjectState | RelationState],
-    reporter: Callable[[int, int, float], None],
+    reporter: Callable[[int, int, float], None] | None = None,
+    shown: Callable[[Event], bool] | None = None,
 ) -> View:
     """A lazy view as of the moment when `sequence` and `head` were taken.
 
@@ -42,23 +46,41 @@ def build_view(
         unlogged: What had been recorded behind them and not committed yet.
         removals: Filled with the elements that are removed from then on.
         reporter: Called with the numbers of objects and relations, and how long they took, where the level is DEBUG.
+        shown: Which events count as recent ones; by default all but those that tell of stops.
     """
     asked = spec or {}
 
     def graph() -> tuple[list[Object], list[Relation]]:
-        debugging = _logger.isEnabledFor(logging.DEBUG)
+        debugging = reporter is not None and _logger.isEnabledFor(logging.DEBUG)
         began = perf_counter() if debugging else 0.0
         objects, relations = _as_of(asked, projection, trigger, sequence, list(removals))
         types = asked.get("include_types")
         if types is not None:
             objects = [state for state in objects if state.type in types]
-        if debugging:
+        if debugging and reporter is not None:
             reporter(len(objects), len(relations), perf_counter() - began)
         return [object_handle(o) for o in objects], [relation_handle(r) for r in relations]
 
     wanted = asked.get("recent_events")
     count = DEFAULT_RECENT_EVENTS if wanted is None else wanted
-    return View.lazy(graph, lambda: recent_events(log, head, unlogged, count))
+    return View.lazy(graph, lambda: recent_events(log, head, unlogged, count, shown or _shown))
+
+
+def view_of_graph(
+    graph: Graph, spec: dict[str, Any] | None, trigger: Event, *, shown: Callable[[Event], bool] | None = None
+) -> View:
+    """The view that a behavior of this spec would get of `graph` as it is now; arguments as for `build_view`."""
+    return build_view(
+        spec,
+        projection=graph._projection,
+        log=graph._log,
+        trigger=trigger,
+        sequence=graph._projection.sequence,
+        head=graph._log.head,
+        unlogged=tuple(graph._recorder.step),
+        removals=(),
+        shown=shown,
+    )
 
 
 def _as_of(
@@ -94,13 +116,14 @@ def _as_of(
                 yield relation
 
     depth = spec.get("depth")
-    return neighborhood(_centres(around, trigger), 1 if depth is None else depth, find=find, touching=touching)
+    return neighborhood(centres(around, trigger), 1 if depth is None else depth, find=find, touching=touching)
 
 
-def _centres(around: str | list[str], trigger: Event) -> list[str]:
+def centres(around: str | list[str], trigger: Event) -> list[str]:
+    """Ids that `around` stands for; a path into the event that leads to none gives none."""
     paths = [around] if isinstance(around, str) else around
-    centres = [_resolve(path, trigger) if path.startswith("event.") else path for path in paths]
-    return [centre for centre in centres if isinstance(centre, str)]
+    found = [_resolve(path, trigger) if path.startswith("event.") else path for path in paths]
+    return [centre for centre in found if isinstance(centre, str)]
 
 
 def _resolve(path: str, trigger: Event) -> Any:
@@ -112,13 +135,15 @@ def _resolve(path: str, trigger: Event) -> Any:
     return value
 
 
-def recent_events(log: RunLog, head: int, unlogged: tuple[Event, ...], count: int) -> list[Event]:
-    """The newest `count` events up to position `head` and behind it, less those that tell of stops."""
-    found = [event for event in unlogged if _shown(event)]
+def recent_events(
+    log: RunLog, head: int, unlogged: tuple[Event, ...], count: int, shown: Callable[[Event], bool]
+) -> list[Event]:
+    """The newest `count` events up to position `head` and behind it, of those that are shown."""
+    found = [event for event in unlogged if shown(event)]
     stop = head
     while stop > 0 and len(found) < count:
         start = max(1, stop - 2 * count + 1)
-        page = [e for e in log.read(start, stop) if _shown(e)]
+        page = [e for e in log.read(start, stop) if shown(e)]
         found = page + found
         stop = start - 1
     return found[max(0, len(found) - count) :] if count else []
