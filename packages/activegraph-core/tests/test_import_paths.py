@@ -20,8 +20,17 @@ PATHS = {
         " PackError MissingOptionalDependency internal_bug_fields DOCS_BASE_URL GITHUB_NEW_ISSUE_URL"
     ),
     "activegraph.frame": "Frame",
-    "activegraph.llm": "LLMProvider LLMMessage LLMResponse ToolCall LLMBehaviorError MissingProviderError",
+    "activegraph.llm": (
+        "LLMProvider LLMMessage LLMResponse ToolCall LLMCache AssembledPrompt assemble_prompt serialize_view"
+        " schema_to_json parse_structured_response LLMBehaviorError MissingProviderError"
+    ),
+    "activegraph.llm.cache": "LLMCache",
     "activegraph.llm.errors": "LLMBehaviorError MissingProviderError",
+    "activegraph.llm.parsing": "parse_structured_response",
+    "activegraph.llm.prompt": (
+        "AssembledPrompt assemble_prompt serialize_view schema_to_json build_system_prompt build_user_message"
+        " build_instruction example_instance_from_schema"
+    ),
     "activegraph.llm.provider": "LLMProvider",
     "activegraph.llm.types": "LLMMessage LLMResponse ToolCall",
     "activegraph.policy": "Policy",

@@ -3,7 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 _MODULES = {
+    "cache": ("LLMCache",),
     "errors": ("LLMBehaviorError", "MissingProviderError"),
+    "parsing": ("parse_structured_response",),
+    "prompt": ("AssembledPrompt", "assemble_prompt", "schema_to_json", "serialize_view"),
     "provider": ("LLMProvider",),
     "types": ("LLMMessage", "LLMResponse", "ToolCall"),
 }
@@ -28,8 +31,14 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from activegraph.llm.cache import LLMCache as LLMCache
     from activegraph.llm.errors import LLMBehaviorError as LLMBehaviorError
     from activegraph.llm.errors import MissingProviderError as MissingProviderError
+    from activegraph.llm.parsing import parse_structured_response as parse_structured_response
+    from activegraph.llm.prompt import AssembledPrompt as AssembledPrompt
+    from activegraph.llm.prompt import assemble_prompt as assemble_prompt
+    from activegraph.llm.prompt import schema_to_json as schema_to_json
+    from activegraph.llm.prompt import serialize_view as serialize_view
     from activegraph.llm.provider import LLMProvider as LLMProvider
     from activegraph.llm.types import LLMMessage as LLMMessage
     from activegraph.llm.types import LLMResponse as LLMResponse

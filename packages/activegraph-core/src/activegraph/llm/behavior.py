@@ -9,14 +9,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from activegraph.behaviors.base import Behavior
 from activegraph.behaviors.models import checked_model_class
 from activegraph.errors import InvalidArgumentType, InvalidRuntimeConfiguration, InvalidToolRegistration
 from activegraph.errors.base import shown
+from activegraph.llm.building import prompt_without_runtime
 from activegraph.llm.template import checked_template
 from activegraph.tools.base import Tool
+
+if TYPE_CHECKING:
+    from activegraph.core.event import Event
+    from activegraph.core.graph import Graph
+    from activegraph.core.view import View
+    from activegraph.frame import Frame
+    from activegraph.llm.prompt import AssembledPrompt
 
 __all__ = ["LLMBehavior"]
 
@@ -76,6 +84,19 @@ class LLMBehavior(Behavior):
         self.tools = _own_tools(self.tools)
         for field_name, least, whole in _NUMBERS:
             _check_number(getattr(self, field_name), field_name, self.name, least=least, whole=whole)
+
+    def build_prompt(self, event: Event, graph: Graph | View, *, frame: Frame | None = None) -> AssembledPrompt:
+        """What the first turn would send if `event` were dispatched now; needs no runtime, provider or key.
+
+        Args:
+            graph: The run's graph, or a view to show instead of the one that the behavior asks for.
+            frame: The run's mission, if it has one.
+
+        Raises:
+            ValueError: The template holds an unknown placeholder.
+            MissingToolError: A tool is given by a name that no registered tool has.
+        """
+        return prompt_without_runtime(self, event, graph, frame=frame)
 
 
 LLMBehavior.__module__ = "activegraph"

@@ -6,10 +6,8 @@ the same question twice gets two answers, and a replay gets the two answers that
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import replace
 from typing import Any, Self
 
 from activegraph.core.event import Event
@@ -47,8 +45,7 @@ class LLMCache:
     def record(self, prompt_hash: str, response: LLMResponse, *, requesting_event_id: str | None = None) -> None:
         """Keep a copy of `response` behind the answers that this question has already.
 
-        Args:
-            requesting_event_id: The `llm.requested` that it answered; told for symmetry with tools, and not kept.
+        Answers are found by their question alone; `requesting_event_id` is taken as it is for tools.
         """
         self._answers.add(prompt_hash, _copy(response, cache_hit=False))
 
@@ -87,12 +84,18 @@ def response_from_record(payload: Mapping[str, Any]) -> LLMResponse:
 
 
 def _copy(response: LLMResponse, *, cache_hit: bool) -> LLMResponse:
-    """A copy that shares nothing with `response` which either could change."""
-    calls = response.tool_calls
-    return replace(
-        response,
+    """A copy that shares nothing with `response` which either could change; a provider may have a class of its own."""
+    return LLMResponse(
+        raw_text=response.raw_text,
         parsed=deepcopy(response.parsed),
-        provider_meta=deepcopy(response.provider_meta),
-        tool_calls=None if calls is None else deepcopy(calls),
+        input_tokens=response.input_tokens,
+        output_tokens=response.output_tokens,
+        cost_usd=response.cost_usd,
+        latency_seconds=response.latency_seconds,
+        model=response.model,
+        finish_reason=response.finish_reason,
+        seed=getattr(response, "seed", None),
         cache_hit=cache_hit,
+        provider_meta=deepcopy(getattr(response, "provider_meta", {})),
+        tool_calls=deepcopy(getattr(response, "tool_calls", None)),
     )

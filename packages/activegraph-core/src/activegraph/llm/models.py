@@ -42,7 +42,7 @@ def choose_model(explicit: str | None, *, pack_model: Any = None, provider: Any 
         explicit: What the behavior names.
         pack_model: The setting `llm_model` of its pack; only non-empty text counts.
     """
-    if explicit is not None:
+    if explicit:
         return ChosenModel(explicit, is_default=False)
     if isinstance(pack_model, str) and pack_model:
         return ChosenModel(pack_model, is_default=False)
