@@ -172,6 +172,9 @@ class Recorder:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Collect host changes into one step; what was emitted is committed even if the block raises."""
+        if self.transactions == 0:
+            # A runtime may have something to emit first, of which listeners hear: so not under the lock.
+            self.check_writable("transaction")
         with self._stack_lock:
             if self.transactions == 0:
                 self.check_writable("transaction")

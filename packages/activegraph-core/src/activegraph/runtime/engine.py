@@ -21,12 +21,14 @@ from activegraph.core.event import Event, raw_payload
 from activegraph.core.graph import Graph
 from activegraph.core.log import LogStore
 from activegraph.core.log_lines import say
+from activegraph.packs.loaded import NO_PACKS, LoadedPacks
 from activegraph.runtime.approvals import APPROVAL_TYPES, Approvals
 from activegraph.runtime.arguments import Durability
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.mark_reading import about_behavior
 from activegraph.runtime.matching import Matching
 from activegraph.runtime.owed import Owed
+from activegraph.runtime.pack_events import record_packs
 from activegraph.runtime.progress import replace_turn
 from activegraph.runtime.queue import SUBSCRIBABLE, DelayedEntries, WorkItem, is_internal
 from activegraph.runtime.recording import RunFacts
@@ -35,6 +37,7 @@ from activegraph.runtime.scanner import CutOff
 from activegraph.runtime.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
+    from activegraph.packs.values import Pack
     from activegraph.store.base import EventStore
 
 __all__ = ["Engine", "Published"]
@@ -65,6 +68,7 @@ class Engine:
     owned: EventStore | None = None
     """The store, if a runtime of this graph opened it and has to close it."""
     tick = 0
+    packs: LoadedPacks = NO_PACKS
     trigger: Event | None = None
     """The event that the running invocation reacts to."""
     trigger_depth: int | None = None
@@ -122,6 +126,8 @@ class Engine:
         self.delayed = DelayedEntries()
         """Invocations that wait for their tick."""
         self.approvals = Approvals()
+        self.unrecorded_packs: deque[tuple[Pack, bytes]] = deque()
+        """Packs, and their payloads of `pack.loaded`, that wait for the first host change or `run_*`."""
         self.depths: dict[str, int] = {}
         """Causal depths that were looked up in the log."""
         previous = self.recorder.observer
@@ -142,6 +148,7 @@ class Engine:
             self._take_over(previous)
         self.recorder.observer = self
         self.recorder.host_sync = self.host_sync
+        self.writer.schemas = self.packs.schemas
         if self.frame is not None and getattr(self.frame, "id", None) is None:
             self.frame.id = self.graph.ids.frame()
         self.log.on_advance = self.publish
@@ -160,6 +167,10 @@ class Engine:
         self._indexed = previous._indexed
         if previous.owned is not None:
             self.url, self.owned, previous.owned = previous.url, previous.owned, None
+        self.count_owed()
+
+    def count_owed(self) -> None:
+        """Work out anew how many of the events that a load left owed somebody is to see."""
         if self.owed is not None:
             self.owed_depth = self.owed.depth(Subscriptions(tuple(self.behaviors_now())))
 
@@ -168,6 +179,13 @@ class Engine:
         self.closed = True
         if self.recorder.observer is self:
             self.recorder.host_sync = None
+            self.writer.schemas = None
+
+    def use_packs(self, packs: LoadedPacks) -> None:
+        """Have these packs from now on."""
+        self.packs = packs
+        if self.recorder.observer is self:
+            self.writer.schemas = packs.schemas
 
     def use_budget(self, budget: Budget) -> None:
         """Measure by this budget from now on."""
@@ -200,7 +218,8 @@ class Engine:
 
     def behaviors_now(self) -> Sequence[AnyBehavior]:
         """The behaviors that a `run_*` starting now would use."""
-        return get_registry() if self.explicit is None else self.explicit
+        own = get_registry() if self.explicit is None else self.explicit
+        return [*own, *self.packs.behaviors] if self.packs.behaviors else own
 
     def refresh_subscriptions(self) -> Subscriptions:
         """Index the behaviors as they are now, and build the queue that a load left owed."""
@@ -235,6 +254,8 @@ class Engine:
             return
         if self.cut is not None and not self.running:
             raise unfinished_error(self.run_id, self.cut)
+        if self.unrecorded_packs:
+            record_packs(self)
 
     def recorded(self, event: Event) -> None:
         """Queue a live event if somebody is to see it."""

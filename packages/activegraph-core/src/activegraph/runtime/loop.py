@@ -19,6 +19,7 @@ from activegraph.core.refusals import stopped
 from activegraph.errors import IncompatibleRuntimeState
 from activegraph.runtime.depth import causal_depth
 from activegraph.runtime.engine import Engine
+from activegraph.runtime.pack_events import record_packs
 from activegraph.runtime.queue import WorkItem
 from activegraph.runtime.refusals import closed_error
 from activegraph.runtime.subscriptions import Subscriptions
@@ -46,6 +47,7 @@ def on_the_stack(engine: Engine, operation: str) -> Iterator[Subscriptions]:
     recorder.take_stack(operation)
     try:
         subscriptions = engine.refresh_subscriptions()
+        record_packs(engine)
         with log.lock:
             engine.running = True
             engine.publish()

@@ -11,7 +11,7 @@ from activegraph.behaviors.base import AnyBehavior
 from activegraph.core.changes import require_text
 from activegraph.core.clock import Clock
 from activegraph.core.graph import Graph
-from activegraph.errors import BehaviorNotFoundError, InvalidRuntimeConfiguration
+from activegraph.errors import InvalidRuntimeConfiguration
 from activegraph.metrics import NoOpMetrics
 from activegraph.runtime.approvals import PendingApproval, approve, deny
 from activegraph.runtime.arguments import checked_behaviors, checked_durability, checked_graph, checked_predicate
@@ -20,7 +20,9 @@ from activegraph.runtime.diff import Diff, diff_logs
 from activegraph.runtime.engine import Engine
 from activegraph.runtime.forking import fork_in_store
 from activegraph.runtime.loading import load_run
+from activegraph.runtime.lookup import find_behavior
 from activegraph.runtime.loop import finish_cut_off, go_on, on_the_stack, run_loop
+from activegraph.runtime.pack_loading import attach_packs, load_pack
 from activegraph.runtime.saving import close_owned, put_under_store, save_state
 from activegraph.runtime.starting import (
     adopt_frame,
@@ -37,6 +39,7 @@ from activegraph.trace.export import export_jsonl
 from activegraph.trace.printer import Trace, graph_lines
 
 if TYPE_CHECKING:
+    from activegraph.packs import Pack
     from activegraph.store.base import EventStore
 
 __all__ = ["BehaviorFailure", "Runtime"]
@@ -64,10 +67,12 @@ class Runtime:
         seed: Seed of `ctx.random`.
         persist_to: Store URL or bare SQLite path to record the run in.
         store: An open `EventStore` to record the run in.
+        packs: Packs, or pairs of a pack and its settings, attached in this order.
         durability: `"effect"`, `"every-step"` or `"os"`: what a power cut may take back.
 
     Raises:
         InvalidRuntimeConfiguration: Arguments that exclude each other or make no sense.
+        PackError: A pack does not fit, as for `load_pack`.
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class Runtime:
         persist_to: str | os.PathLike[str] | None = None,
         store: EventStore | None = None,
         metrics: Any = None,
+        packs: Sequence[Any] | None = None,
         durability: str = "effect",
     ) -> None:
         checked_graph(graph)
@@ -96,6 +102,7 @@ class Runtime:
                 how_to_fix="Give one of the two.",
             )
         engine = Engine(graph, behaviors=explicit, frame=frame, policy=policy, budget=limits, seed=seed, durability=how)
+        attach_packs(engine, packs)
         put_under_store(engine, persist_to, store)
         engine.attach()
         self._engine = engine
@@ -185,16 +192,33 @@ class Runtime:
             export_jsonl(self._engine.log.read(), file)
 
     def get_behavior(self, name: str) -> AnyBehavior:
-        """The behavior of this name.
+        """The behavior of this name; a behavior of a pack is found by its short name too.
 
         Raises:
             BehaviorNotFoundError: There is none.
+            AmbiguousBehaviorError: Several packs have one of this short name.
         """
-        known = self._engine.behaviors_now()
-        for behavior in known:
-            if behavior.name == name:
-                return behavior
-        raise BehaviorNotFoundError(name, registered=[behavior.name for behavior in known])
+        return find_behavior(self._engine, name)
+
+    def load_pack(self, pack: Pack, settings: Any = None) -> bool:
+        """Attach a pack; its behaviors take part from the next dispatch on, also for events that wait.
+
+        Args:
+            settings: A dict or an instance of the pack's settings class; None for what the log has
+                recorded, else the defaults.
+
+        Returns:
+            False where it is attached already.
+
+        Raises:
+            PackVersionConflictError, PackConflictError, PackSettingsMissingError: Nothing was changed.
+            IncompatibleRuntimeState: The runtime is closed or at work, or finishing an invocation comes first.
+        """
+        return load_pack(self._engine, pack, settings)
+
+    def loaded_packs(self) -> list[Pack]:
+        """The attached packs, in load order."""
+        return [attachment.pack for attachment in self._engine.packs.attachments]
 
     def pending_approvals(self) -> list[PendingApproval]:
         """What behaviors proposed and nobody has decided on, oldest first."""
@@ -236,6 +260,7 @@ class Runtime:
         seed: int = 0,
         metrics: Any = None,
         clock: Clock | None = None,
+        packs: Sequence[Any] | None = None,
         durability: str = "effect",
     ) -> Self:
         """Rebuild a run from its log; the next `run_*` does what is still owed.
@@ -243,6 +268,7 @@ class Runtime:
         Args:
             path: Store URL or bare SQLite path.
             run_id: Default: the run that was appended to last.
+            packs: Packs to attach again; they are code, and not in the log.
 
         Raises:
             StoreNotFoundError, RunNotFoundError: There is no such store or run; nothing is created.
@@ -256,6 +282,7 @@ class Runtime:
             adopt_frame(frame, loaded)
             runtime = cls(loaded.graph, behaviors, frame, policy, limits, seed, metrics=metrics, durability=durability)
             resume_engine(runtime._engine, loaded, url)
+            attach_packs(runtime._engine, packs)
         except BaseException:
             store.close()
             raise
@@ -270,6 +297,7 @@ class Runtime:
         behaviors: Sequence[AnyBehavior] | None = None,
         budget: Mapping[str, Any] | Budget | None = None,
         metrics: Any = None,
+        packs: Sequence[Any] | None = None,
         durability: str | None = None,
     ) -> Self:
         """A new run in the same store that begins with this one's events up to and including `at_event`.
@@ -291,6 +319,7 @@ class Runtime:
                 loaded.graph, explicit, self.frame, self.policy, limits, metrics=backend, durability=how
             )
             resume_engine(runtime._engine, loaded, engine.url)
+            attach_packs(runtime._engine, packs)
         except BaseException:
             store.close()
             raise
