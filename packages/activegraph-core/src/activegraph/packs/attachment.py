@@ -5,7 +5,7 @@ The pack itself is never changed, so that it serves other runtimes too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from activegraph.behaviors.base import AnyBehavior, RelationBehavior
+from activegraph.core.codec import encode_payload_bytes
 from activegraph.errors import PackValidationError
-from activegraph.packs.declaring import when_of
+from activegraph.llm.behavior import LLMBehavior
+from activegraph.packs.declaring import meta_of, when_of
 from activegraph.packs.settings import recorded_form, settings_parameters
+from activegraph.tools.base import Tool
 
 if TYPE_CHECKING:
     from activegraph.packs.values import Pack
@@ -33,6 +36,9 @@ class Attachment(Struct, frozen=True):
     """The active ones, in declaration order."""
     inactive: tuple[str, ...]
     """Canonical names of those that `when=` left out."""
+    tools: tuple[Tool, ...]
+    exported: dict[str, Tool]
+    """Tools that are called by their short names too."""
 
     @property
     def name(self) -> str:
@@ -57,7 +63,7 @@ class Attachment(Struct, frozen=True):
             "object_types": [each.name for each in pack.object_types],
             "relation_types": [each.name for each in pack.relation_types],
             "behaviors": [each.name for each in self.behaviors],
-            "tools": [],
+            "tools": [each.name for each in self.tools],
             "policies": self.policies(),
             "prompts": pack.prompt_manifest(),
             "settings": recorded_form(self.settings),
@@ -67,20 +73,41 @@ class Attachment(Struct, frozen=True):
         return payload
 
 
-def make_attachment(pack: Pack, settings: Any) -> Attachment:
+ToolOf = Callable[[str, str], Tool]
+"""Gives the tool that a behavior means by a text: the behavior's canonical name, and the text."""
+
+
+def make_attachment(pack: Pack, settings: Any, tool_of: Callable[[Mapping[str, Tool]], ToolOf]) -> Attachment:
     """`pack` as a runtime uses it with these settings.
+
+    Args:
+        tool_of: Takes the pack's own tools by canonical name, and finds those that behaviors name.
 
     Raises:
         PackValidationError: A `when=` predicate raised.
+        MissingToolError, AmbiguousToolError: Of `tool_of`.
     """
+    copies = {id(tool): _named(tool, pack) for tool in pack.tools}
+    own = {tool.name: tool for tool in copies.values()}
+    exported = {tool.name: copies[id(tool)] for tool in pack.tools if meta_of(tool).get("export_globally")}
+    find = tool_of(own)
     active: list[AnyBehavior] = []
     inactive: list[str] = []
     for behavior in pack.behaviors:
-        if _takes_part(behavior, pack, settings):
-            active.append(_canonical(behavior, pack, settings))
-        else:
+        if not _takes_part(behavior, pack, settings):
             inactive.append(f"{pack.name}.{behavior.name}")
-    return Attachment(pack, settings, tuple(active), tuple(inactive))
+            continue
+        ours = _canonical(behavior, pack, settings)
+        if isinstance(ours, LLMBehavior):
+            ours.tools = [copies.get(id(t), t) if isinstance(t, Tool) else find(ours.name, t) for t in ours.tools]
+        active.append(ours)
+    return Attachment(pack, settings, tuple(active), tuple(inactive), tuple(own.values()), exported)
+
+
+def _named(tool: Tool, pack: Pack) -> Tool:
+    ours = copy(tool)
+    ours.name = f"{pack.name}.{tool.name}"
+    return ours
 
 
 def _takes_part(behavior: AnyBehavior, pack: Pack, settings: Any) -> bool:
@@ -102,17 +129,33 @@ def _takes_part(behavior: AnyBehavior, pack: Pack, settings: Any) -> bool:
 
 def _canonical(behavior: AnyBehavior, pack: Pack, settings: Any) -> AnyBehavior:
     """A copy under the canonical name, its function given the settings where it asks for them."""
-    own = copy(behavior)
-    own.name = f"{pack.name}.{behavior.name}"
-    standard = 4 if isinstance(behavior, RelationBehavior) else 3
-    if own.fn is not None:
-        own.fn = _given_settings(own.fn, pack, settings, standard)
-    return own
+    ours = copy(behavior)
+    ours.name = f"{pack.name}.{behavior.name}"
+    if isinstance(ours, LLMBehavior):
+        ours.handler = _given_settings(ours.handler, pack, settings, 4)
+        ours.description = _with_prompt(ours.description, behavior.name, pack)
+        if ours.model is None:
+            ours.model = _model_of(settings)
+    elif ours.fn is not None:
+        ours.fn = _given_settings(ours.fn, pack, settings, 4 if isinstance(ours, RelationBehavior) else 3)
+    return ours
 
 
 def _given_settings(fn: Any, pack: Pack, settings: Any, standard: int) -> Any:
     names = settings_parameters(fn, pack.settings_schema, standard)
     return partial(fn, **dict.fromkeys(names, settings)) if names else fn
+
+
+def _with_prompt(description: str, short_name: str, pack: Pack) -> str:
+    """The description of an LLM behavior, and below it the pack's prompt of its name."""
+    body = next((prompt.body for prompt in pack.prompts if prompt.name == short_name), "")
+    return "\n\n".join(part for part in (description.strip(), body.strip()) if part) if body else description
+
+
+def _model_of(settings: Any) -> str | None:
+    """The model that the pack's settings name for its behaviors."""
+    model = getattr(settings, "llm_model", None)
+    return model if isinstance(model, str) and model else None
 
 
 _CONTENT = (
@@ -147,6 +190,4 @@ def changes_between(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list
 
 
 def _same(old: Any, new: Any) -> bool:
-    from activegraph.core.codec import encode_payload_bytes
-
     return encode_payload_bytes({"": old}) == encode_payload_bytes({"": new})

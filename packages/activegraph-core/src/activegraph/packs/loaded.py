@@ -10,6 +10,7 @@ from typing import Any
 from activegraph.behaviors.base import AnyBehavior
 from activegraph.packs.attachment import Attachment
 from activegraph.packs.schemas import Schemas
+from activegraph.tools.base import Tool
 
 __all__ = ["NO_PACKS", "LoadedPacks"]
 
@@ -24,6 +25,10 @@ class LoadedPacks:
         has_types = any(pack.object_types or pack.relation_types for pack in packs)
         self.schemas = Schemas(packs) if has_types else None
         """Checks of objects and relations; None where no pack declares a type."""
+        self.tools = {tool.name: tool for each in attachments for tool in each.tools}
+        """Tools by canonical name."""
+        self.exported = {name: tool for each in attachments for name, tool in each.exported.items()}
+        """Tools by the short names under which others may call them too."""
         self._by_name = {each.name: each for each in attachments}
         self._owner = {id(behavior): each for each in attachments for behavior in each.behaviors}
 
@@ -56,6 +61,12 @@ class LoadedPacks:
             for each in self.attachments
             for behavior in each.behaviors
             if behavior.name == f"{each.name}.{name}"
+        ]
+
+    def tools_with_short_name(self, name: str) -> list[tuple[str, Tool]]:
+        """The tools that are called `name` within their packs, with the packs' names."""
+        return [
+            (each.name, tool) for each in self.attachments for tool in each.tools if tool.name == f"{each.name}.{name}"
         ]
 
 

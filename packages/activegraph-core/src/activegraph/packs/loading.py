@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -12,11 +12,13 @@ from activegraph.errors.base import shown
 from activegraph.packs.attachment import Attachment, make_attachment
 from activegraph.packs.loaded import LoadedPacks
 from activegraph.packs.settings import Override, effective_settings
+from activegraph.packs.tool_names import find_tool
+from activegraph.tools.base import Tool
 
 if TYPE_CHECKING:
     from activegraph.packs.values import Pack
 
-__all__ = ["RecordedPack", "checked_pack", "checked_packs", "prepare"]
+__all__ = ["RecordedPack", "Surroundings", "checked_pack", "checked_packs", "prepare"]
 
 
 class RecordedPack(Struct, frozen=True):
@@ -63,18 +65,27 @@ def checked_packs(packs: object) -> list[tuple[Pack, Any]]:
     return [(checked_pack(pack), settings) for pack, settings in pairs]
 
 
+class Surroundings(Struct, frozen=True):
+    """What a runtime has already, besides its packs."""
+
+    behaviors: tuple[str, ...]
+    """Names of the behaviors of no pack."""
+    tools: dict[str, Tool]
+    """The tools of no pack, by name."""
+
+
 def prepare(
-    pack: Pack, given: object, *, loaded: LoadedPacks, recorded: RecordedPack, behaviors: Sequence[str]
+    pack: Pack, given: object, *, loaded: LoadedPacks, recorded: RecordedPack, around: Surroundings
 ) -> Attachment | None:
     """The attachment of a pack; None if it is attached already.
 
     Args:
         given: The settings as the caller passed them.
-        behaviors: Names of the behaviors that the runtime has already.
 
     Raises:
         PackVersionConflictError, PackConflictError: Names or versions clash.
         PackSettingsMissingError, PackValidationError: Settings that do not fit, a predicate that raised.
+        MissingToolError, AmbiguousToolError: A behavior names a tool that cannot be found.
     """
     present = loaded.find(pack.name)
     if present is not None and present.pack.version != pack.version:
@@ -90,30 +101,35 @@ def prepare(
         if settings != present.settings:
             raise _other_settings(pack)
         return None
-    attachment = make_attachment(pack, settings)
-    _require_free_types(attachment, loaded)
-    _require_free_names(attachment, loaded, behaviors)
+
+    def finder(own: Mapping[str, Tool]) -> Callable[[str, str], Tool]:
+        return lambda behavior, name: find_tool(name, behavior, pack.name, own, loaded, around.tools)
+
+    _require_free_types(pack, loaded)
+    attachment = make_attachment(pack, settings, finder)
+    _require_free_names(attachment, loaded, around)
     return attachment
 
 
-def _require_free_types(attachment: Attachment, loaded: LoadedPacks) -> None:
+def _require_free_types(pack: Pack, loaded: LoadedPacks) -> None:
     for kind, field in (("object_type", "object_types"), ("relation_type", "relation_types")):
         owners = {part.name: each.name for each in loaded.attachments for part in getattr(each.pack, field)}
-        for part in getattr(attachment.pack, field):
+        for part in getattr(pack, field):
             if part.name in owners:
-                raise _conflict(kind, part.name, owners[part.name], attachment.name)
+                raise _conflict(kind, part.name, owners[part.name], pack.name)
 
 
-def _require_free_names(attachment: Attachment, loaded: LoadedPacks, behaviors: Sequence[str]) -> None:
-    owners = {behavior.name: each.name for each in loaded.attachments for behavior in each.behaviors}
-    taken = set(behaviors)
-    for behavior in attachment.behaviors:
-        if behavior.name in taken:
-            raise _conflict("behavior", behavior.name, owners.get(behavior.name), attachment.name)
-    policies = {policy: each.name for each in loaded.attachments for policy in each.policies()}
-    for policy in attachment.policies():
-        if policy in policies:
-            raise _conflict("policy", policy, policies[policy], attachment.name)
+def _require_free_names(attachment: Attachment, loaded: LoadedPacks, around: Surroundings) -> None:
+    exporters = {name: each.name for each in loaded.attachments for name in each.exported}
+    taken: tuple[tuple[str, Iterable[str], Mapping[str, str | None]], ...] = (
+        ("behavior", [each.name for each in attachment.behaviors], dict.fromkeys(around.behaviors)),
+        ("tool", [each.name for each in attachment.tools], dict.fromkeys(around.tools)),
+        ("exported_tool", attachment.exported, {**dict.fromkeys(around.tools), **exporters}),
+    )
+    for kind, names, owners in taken:
+        for name in names:
+            if name in owners:
+                raise _conflict(kind, name, owners[name], attachment.name)
 
 
 def _conflict(kind: str, name: str, owner: str | None, conflicting: str) -> PackConflictError:

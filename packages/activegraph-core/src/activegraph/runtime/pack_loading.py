@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from activegraph.core.codec import encode_payload_bytes
 from activegraph.core.log_lines import say
 from activegraph.packs.attachment import Attachment, changes_between
-from activegraph.packs.loading import RecordedPack, checked_pack, checked_packs, prepare
+from activegraph.packs.loading import RecordedPack, Surroundings, checked_pack, checked_packs, prepare
+from activegraph.runtime.lookup import own_tools
 from activegraph.runtime.pack_events import record_pack, recorded_pack, say_loaded
 from activegraph.runtime.refusals import closed_error, unfinished_error
 
@@ -87,8 +88,12 @@ def attach_packs(engine: Engine, packs: object) -> None:
 
 def _prepare(engine: Engine, pack: Pack, settings: Any) -> tuple[Attachment, RecordedPack] | None:
     recorded = recorded_pack(engine.log, pack.name)
-    names = [behavior.name for behavior in engine.behaviors_now()]
-    attachment = prepare(pack, settings, loaded=engine.packs, recorded=recorded, behaviors=names)
+    of_packs = set(map(id, engine.packs.behaviors))
+    around = Surroundings(
+        tuple(behavior.name for behavior in engine.behaviors_now() if id(behavior) not in of_packs),
+        own_tools(engine),
+    )
+    attachment = prepare(pack, settings, loaded=engine.packs, recorded=recorded, around=around)
     return None if attachment is None else (attachment, recorded)
 
 

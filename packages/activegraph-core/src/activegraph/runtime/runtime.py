@@ -20,7 +20,7 @@ from activegraph.runtime.diff import Diff, diff_logs
 from activegraph.runtime.engine import Engine
 from activegraph.runtime.forking import fork_in_store
 from activegraph.runtime.loading import load_run
-from activegraph.runtime.lookup import find_behavior
+from activegraph.runtime.lookup import find_behavior, find_tool
 from activegraph.runtime.loop import finish_cut_off, go_on, on_the_stack, run_loop
 from activegraph.runtime.pack_loading import attach_packs, load_pack
 from activegraph.runtime.saving import close_owned, put_under_store, save_state
@@ -41,6 +41,7 @@ from activegraph.trace.printer import Trace, graph_lines
 if TYPE_CHECKING:
     from activegraph.packs import Pack
     from activegraph.store.base import EventStore
+    from activegraph.tools.base import Tool
 
 __all__ = ["BehaviorFailure", "Runtime"]
 
@@ -199,6 +200,15 @@ class Runtime:
             AmbiguousBehaviorError: Several packs have one of this short name.
         """
         return find_behavior(self._engine, name)
+
+    def get_tool(self, name: str) -> Tool:
+        """The tool of this name; a tool of a pack is found by its short name too.
+
+        Raises:
+            ToolNotFoundError: There is none.
+            AmbiguousToolError: Several packs have one of this short name.
+        """
+        return find_tool(self._engine, name)
 
     def load_pack(self, pack: Pack, settings: Any = None) -> bool:
         """Attach a pack; its behaviors take part from the next dispatch on, also for events that wait.
