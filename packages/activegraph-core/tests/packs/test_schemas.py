@@ -72,7 +72,7 @@ def test_a_violation_says_what_does_not_fit_and_leaves_no_trace() -> None:
     runtime = with_pack()
     before = (runtime.graph.events[:], runtime.graph.all_objects())
 
-    with pytest.raises(PackSchemaViolation, match="volume.*storage") as refusal:
+    with pytest.raises(PackSchemaViolation, match=r"volume.*storage") as refusal:
         runtime.graph.add_object("volume", {"size_gb": 0})
 
     assert (runtime.graph.events[:], runtime.graph.all_objects()) == before
