@@ -38,6 +38,7 @@ from activegraph.runtime.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from activegraph.packs.values import Pack
+    from activegraph.runtime.measures import Measures
     from activegraph.store.base import EventStore
 
 __all__ = ["Engine", "Published"]
@@ -84,6 +85,8 @@ class Engine:
     last_taken: str | None = None
     """Id of the event that was taken from the queue last."""
     last_stop: tuple[str, str | None] | None = None
+    measures: Measures | None = None
+    """What tells the metrics backend; None where nobody would see it."""
     worked = False
     """Whether anything was dispatched or invoked since the last `runtime.*` event."""
     _indexed: Subscriptions | None = None
@@ -145,6 +148,7 @@ class Engine:
         previous = self.recorder.observer
         if isinstance(previous, Engine):
             previous.closed = True
+            previous.stop_measuring()
             self._take_over(previous)
         self.recorder.observer = self
         self.recorder.host_sync = self.host_sync
@@ -177,6 +181,7 @@ class Engine:
     def detach(self) -> None:
         """Refuse to run from now on. What happens to the graph is still queued, for a later runtime of it."""
         self.closed = True
+        self.stop_measuring()
         if self.recorder.observer is self:
             self.recorder.host_sync = None
             self.writer.schemas = None
@@ -187,10 +192,20 @@ class Engine:
         if self.recorder.observer is self:
             self.writer.schemas = packs.schemas
 
+    def stop_measuring(self) -> None:
+        """Take the run's series back and measure nothing more."""
+        measures, self.measures = self.measures, None
+        self.budget.on_cost = None
+        if measures is not None:
+            measures.close()
+
     def use_budget(self, budget: Budget) -> None:
         """Measure by this budget from now on."""
         budget.use_clock(self.graph.clock)
         budget.on_near_limit = self._say_near_limit
+        if self.measures is not None:
+            self.budget.on_cost = None
+            budget.on_cost = self.measures.cost_left
         self.budget = budget
 
     def _say_near_limit(self, key: str, used: float, limit: float) -> None:
@@ -280,6 +295,8 @@ class Engine:
 
     def _push(self, item: WorkItem) -> None:
         self.queue.append(item)
+        if self.measures is not None:
+            self.measures.queued(self.queue_depth())
         if _logger.isEnabledFor(logging.DEBUG):
             self.log_queue("push", item)
 
@@ -294,8 +311,10 @@ class Engine:
             return False
         return not (type.startswith("behavior.") and self.trigger is not None and is_internal(self.trigger.type))
 
-    def committed(self) -> None:
-        """Record the goal that a `goal.created` of the host's or a behavior's has brought."""
+    def committed(self, events: Sequence[Event]) -> None:
+        """Measure what is in the log now, and record the goal that a `goal.created` among it has brought."""
+        if self.measures is not None:
+            self.measures.committed(events)
         if self.facts.has_unrecorded_goal:
             self.facts.record_goal()
 

@@ -51,9 +51,14 @@ def on_the_stack(engine: Engine, operation: str) -> Iterator[Subscriptions]:
         with log.lock:
             engine.running = True
             engine.publish()
+        if engine.measures is not None:
+            engine.measures.budget(engine.budget)
         yield subscriptions
     finally:
         recorder.leave_stack()
+        if engine.measures is not None:
+            engine.measures.queued(engine.queue_depth())
+            engine.measures.budget(engine.budget)
         with log.lock:
             engine.running = False
             if log.failure is None:
@@ -99,6 +104,8 @@ def _dispatch(engine: Engine, subscriptions: Subscriptions, item: WorkItem) -> T
             recorder.commit_step(engine.step_sync)
         if turn is None:
             engine.queue.popleft()
+            if engine.measures is not None:
+                engine.measures.queued(engine.queue_depth())
         return turn
     except BaseException as error:
         # An interrupt, wherever it came, or a store that failed: this event is half done here and owed in the log.
@@ -137,6 +144,8 @@ def _take(engine: Engine, item: WorkItem) -> None:
     engine.last_taken = item.event.id
     if not item.internal:
         engine.budget.consume("max_events")
+        if engine.measures is not None:
+            engine.measures.events_left(engine.budget)
     if _logger.isEnabledFor(logging.DEBUG):
         engine.log_queue("pop", item)
     if item.depth is None:

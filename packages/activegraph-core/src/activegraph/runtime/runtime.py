@@ -22,6 +22,7 @@ from activegraph.runtime.forking import fork_in_store
 from activegraph.runtime.loading import load_run
 from activegraph.runtime.lookup import find_behavior, find_tool
 from activegraph.runtime.loop import finish_cut_off, go_on, on_the_stack, run_loop
+from activegraph.runtime.measures import SeriesKeeper, measures_of
 from activegraph.runtime.pack_loading import attach_packs, load_pack
 from activegraph.runtime.saving import close_owned, put_under_store, save_state
 from activegraph.runtime.starting import (
@@ -102,7 +103,9 @@ class Runtime:
                 why="A run has one log.",
                 how_to_fix="Give one of the two.",
             )
+        self.metrics = NoOpMetrics() if metrics is None else metrics
         engine = Engine(graph, behaviors=explicit, frame=frame, policy=policy, budget=limits, seed=seed, durability=how)
+        engine.measures = measures_of(self.metrics, graph.run_id)
         attach_packs(engine, packs)
         put_under_store(engine, persist_to, store)
         engine.attach()
@@ -110,7 +113,7 @@ class Runtime:
         self.graph = graph
         self.frame = frame
         self.policy = policy
-        self.metrics = NoOpMetrics() if metrics is None else metrics
+        self._series = None if engine.measures is None else SeriesKeeper(engine.measures)
 
     @property
     def run_id(self) -> str:
