@@ -172,13 +172,14 @@ def _beyond(parameters: list[inspect.Parameter], standard: int) -> Iterator[insp
 
 
 def _is_annotated_with(annotation: Any, schema: Any, fn: Callable[..., Any]) -> bool:
-    if not isinstance(annotation, str):
-        return annotation is schema
-    try:
-        found = eval(annotation, dict(getattr(inspect.unwrap(fn), "__globals__", {})))  # noqa: S307 - the author's text
-    except Exception:  # a name that only type checkers see: then its last part is what can be compared
-        return bool(annotation.rpartition(".")[2] == schema.__name__)
-    return found is schema
+    names = dict(getattr(inspect.unwrap(fn), "__globals__", {}))
+    for _ in range(2):  # a text in a module of texts is quoted twice
+        if isinstance(annotation, str):
+            try:
+                annotation = eval(annotation, names)  # noqa: S307 - the author's own text
+            except Exception:  # a name that only type checkers see: its last part is what can be compared
+                return bool(annotation.rpartition(".")[2] == schema.__name__)
+    return annotation is schema
 
 
 def _refused(pack: Pack, what: str) -> PackSettingsMissingError:

@@ -165,16 +165,16 @@ class Engine:
         self.owed, self.cut = previous.owed, previous.cut
         self.tick, self.last_taken, self.last_stop = previous.tick, previous.last_taken, previous.last_stop
         self.worked = previous.worked
-        heard = self._awaited_now()
-        self._unheard = sum(item.internal and item.event.type not in heard for item in self.queue)
         self.matching = previous.matching
         self._indexed = previous._indexed
         if previous.owned is not None:
             self.url, self.owned, previous.owned = previous.url, previous.owned, None
-        self.count_owed()
+        self.count_waiting()
 
-    def count_owed(self) -> None:
-        """Work out anew how many of the events that a load left owed somebody is to see."""
+    def count_waiting(self) -> None:
+        """Work out anew how many of the events that wait the behaviors of now are to see."""
+        heard = self._awaited_now()
+        self._unheard = sum(item.internal and item.event.type not in heard for item in self.queue)
         if self.owed is not None:
             self.owed_depth = self.owed.depth(Subscriptions(tuple(self.behaviors_now())))
 
@@ -191,6 +191,9 @@ class Engine:
         self.packs = packs
         if self.recorder.observer is self:
             self.writer.schemas = packs.schemas
+            self.count_waiting()
+            with self.log.lock:
+                self.publish()
 
     def stop_measuring(self) -> None:
         """Take the run's series back and measure nothing more."""

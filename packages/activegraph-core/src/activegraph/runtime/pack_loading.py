@@ -50,12 +50,14 @@ def load_pack(engine: Engine, pack: object, settings: Any) -> bool:
     encoded = encode_payload_bytes(payload)
     if changes:
         engine.check_host_call("load_pack")
+    head = engine.log.head
+    engine.use_packs(before.plus(attachment))
     try:
-        engine.use_packs(before.plus(attachment))
         if changes:
             event_id = record_pack(engine, encoded).id
     except BaseException:
-        engine.use_packs(before)
+        if engine.log.head == head:
+            engine.use_packs(before)
         raise
     _say(engine, attachment, recorded, changes, event_id)
     return True
@@ -83,7 +85,6 @@ def attach_packs(engine: Engine, packs: object) -> None:
         else:
             say_loaded(engine, pack.name, pack.version, recorded.event_id)
         engine.use_packs(engine.packs.plus(attachment))
-    engine.count_owed()
 
 
 def _prepare(engine: Engine, pack: Pack, settings: Any) -> tuple[Attachment, RecordedPack] | None:

@@ -94,7 +94,7 @@ def resume_engine(engine: Engine, loaded: LoadedRun, url: str | None) -> None:
     engine.worked = scan.worked and scan.last_stop is not None and scan.last_stop[0] == "runtime.idle"
     engine.last_taken = scan.last_taken
     engine.owed = Owed(scan)
-    engine.count_owed()
+    engine.count_waiting()
     engine.approvals = loaded.approvals
     engine.cut = loaded.cut
     record = loaded.record
