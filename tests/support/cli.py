@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Said", "process"]
+import pytest
+
+__all__ = ["Cli", "Said", "in_this_process", "process"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,22 @@ class Said:
     def lines(self) -> list[str]:
         """The result, line by line."""
         return self.out.splitlines()
+
+
+Cli = Callable[..., Said]
+
+
+def in_this_process(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Calls the command line without a process of its own."""
+    from activegraph.cli.main import main
+
+    def call(*arguments: str) -> Said:
+        capsys.readouterr()
+        code = main(list(arguments))
+        said = capsys.readouterr()
+        return Said(code, said.out, said.err)
+
+    return call
 
 
 def process(

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from activegraph.cli.main import main
-from support.cli import Said
+from support.cli import Cli, in_this_process
 from support.stored_runs import record_prices
 
 
 @pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
     """Calls the command line in this process."""
 
-    def call(*arguments: str) -> Said:
-        capsys.readouterr()
-        code = main(list(arguments))
-        said = capsys.readouterr()
-        return Said(code, said.out, said.err)
-
-    return call
+    return in_this_process(capsys)
 
 
 @pytest.fixture

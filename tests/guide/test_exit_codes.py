@@ -1,0 +1,68 @@
+"""The table of exit codes: each provoked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from activegraph.cli import EXIT_CODES
+from activegraph.store import fork_run
+from support.cli import Cli, process
+from support.stored_runs import alter, record_prices
+
+
+def test_success_is_0(run_url: str, cli: Cli) -> None:
+    assert cli("inspect", run_url).code == EXIT_CODES["ok"] == 0
+
+
+def test_a_generic_error_is_1(cli: Cli) -> None:
+    assert cli("inspect", "postgres://127.0.0.1:1/nobody").code == EXIT_CODES["generic_error"] == 1
+
+
+@pytest.mark.parametrize(
+    "line", ["inspect", "replay URL", "diff URL --run-a run_a", "inspect URL --nothing", "nothing"]
+)
+def test_bad_arguments_and_missing_options_are_2(sqlite_run: str, cli: Cli, line: str) -> None:
+    assert cli(*line.replace("URL", sqlite_run).split()).code == EXIT_CODES["usage_error"] == 2
+
+
+def test_a_run_that_does_not_exist_is_3(run_url: str, cli: Cli) -> None:
+    assert cli("inspect", run_url, "--run-id", "run_nobody").code == EXIT_CODES["not_found"] == 3
+
+
+def test_a_file_that_does_not_exist_is_3(tmp_path: Path, cli: Cli) -> None:
+    assert cli("inspect", f"sqlite:///{tmp_path}/missing.db").code == 3
+
+
+def test_a_schema_version_mismatch_is_4(sqlite_run: str, cli: Cli) -> None:
+    path = Path(sqlite_run.removeprefix("sqlite:///"))
+    alter(path, "UPDATE meta SET value = '99' WHERE key = 'schema_version'")
+
+    assert cli("inspect", sqlite_run).code == EXIT_CODES["corruption"] == 4
+
+
+def test_an_inconsistent_event_log_is_4(sqlite_run: str, cli: Cli) -> None:
+    alter(Path(sqlite_run.removeprefix("sqlite:///")), "DELETE FROM events WHERE position = 4")
+
+    assert cli("replay", sqlite_run, "--run-id", "run_a").code == 4
+
+
+def test_a_difference_that_was_asked_for_is_5(run_url: str, cli: Cli) -> None:
+    other = fork_run(run_url, run_id="run_a", at_event="evt_003").new_run_id
+
+    code = cli("diff", run_url, "--run-a", "run_a", "--run-b", other, "--exit-code").code
+
+    assert code == EXIT_CODES["divergence"] == 5
+
+
+def test_a_shell_sees_the_same_codes(tmp_path: Path) -> None:
+    url = record_prices(tmp_path / "run.db")
+
+    assert [
+        process("inspect", url).code,
+        process("inspect", "postgres://127.0.0.1:1/nobody").code,
+        process("inspect", "run.db").code,
+        process("inspect", url, "-r", "run_nobody").code,
+        process("verify", url, "-r", "run_a", "--expect", f"99:{'0' * 64}").code,
+        process("diff", url, "--run-a", "run_a", "--run-b", "run_a", "--exit-code").code,
+    ] == [0, 1, 2, 3, 4, 0]
