@@ -21,17 +21,21 @@ PATHS = {
     ),
     "activegraph.frame": "Frame",
     "activegraph.llm": (
-        "LLMProvider LLMMessage LLMResponse ToolCall LLMCache AssembledPrompt assemble_prompt serialize_view"
+        "AnthropicProvider OpenAIProvider RecordedLLMProvider RecordingLLMProvider"
+        " LLMProvider LLMMessage LLMResponse ToolCall LLMCache AssembledPrompt assemble_prompt serialize_view"
         " schema_to_json parse_structured_response LLMBehaviorError MissingProviderError"
     ),
+    "activegraph.llm.anthropic": "AnthropicProvider",
     "activegraph.llm.cache": "LLMCache",
     "activegraph.llm.errors": "LLMBehaviorError MissingProviderError",
+    "activegraph.llm.openai": "OpenAIProvider",
     "activegraph.llm.parsing": "parse_structured_response",
     "activegraph.llm.prompt": (
         "AssembledPrompt assemble_prompt serialize_view schema_to_json build_system_prompt build_user_message"
         " build_instruction example_instance_from_schema"
     ),
     "activegraph.llm.provider": "LLMProvider",
+    "activegraph.llm.recorded": "RecordedLLMProvider RecordingLLMProvider",
     "activegraph.llm.types": "LLMMessage LLMResponse ToolCall",
     "activegraph.packs": (
         "Pack ObjectType RelationType PackPolicy PackPrompt EmptySettings DiscoveredPack PendingApproval"

@@ -75,6 +75,8 @@ LEAVES: list[tuple[str, type[Exception], type[Exception] | None, str]] = [
     ("InternalEvaluatorError", ExecutionError, ValueError, "internal-evaluator-error"),
     ("UnsupportedPatternError", PatternError, SyntaxError, "unsupported-pattern-error"),
     ("LLMBehaviorError", ExecutionError, None, "llm-behavior-error"),
+    ("MissingProviderSDK", RegistrationError, ImportError, "missing-provider-sdk"),
+    ("MissingProviderSDK", errors.MissingOptionalDependency, RuntimeError, "missing-provider-sdk"),
     ("MissingProviderError", RegistrationError, RuntimeError, "missing-provider-error"),
     ("ReplayDivergenceError", ReplayError, None, "replay-divergence-error"),
     ("InvalidStoreURL", StorageError, ValueError, "invalid-store-url-error"),
@@ -133,6 +135,11 @@ OWN_CONSTRUCTORS: dict[str, tuple[tuple[Any, ...], dict[str, Any], dict[str, Any
         ("llm.rate_limited", "too many"),
         {"payload_extras": {"retry_after_seconds": 2.0}},
         {"reason": "llm.rate_limited", "message": "too many", "payload_extras": {"retry_after_seconds": 2.0}},
+    ),
+    "MissingProviderSDK": (
+        (),
+        {"package": "anthropic", "feature": "AnthropicProvider", "extras": "llm"},
+        {"package": "anthropic", "feature": "AnthropicProvider", "extras": "llm"},
     ),
     "MissingProviderError": (("suggest",), {}, {"behavior_name": "suggest"}),
     "ApprovalNotFoundError": (
@@ -293,6 +300,7 @@ def test_a_users_subclass_lives_in_the_users_module() -> None:
         ("InvalidRuntimeConfiguration", "invalid-runtime-configuration"),
         ("LLMBehaviorError", "llm-behavior-error"),
         ("HTTPError2Big", "http-error2-big"),
+        ("MissingProviderSDK", "missing-provider-sdk"),
     ],
 )
 def test_slugs_take_runs_of_capitals_as_one_word(name: str, slug: str) -> None:

@@ -43,6 +43,7 @@ from activegraph.errors.registration import (
     InvalidActivateAfter,
     InvalidToolRegistration,
     MissingOptionalDependency,
+    MissingProviderSDK,
     MissingToolError,
     ToolNotFoundError,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "LogInconsistencyError",
     "MissingOptionalDependency",
     "MissingProviderError",
+    "MissingProviderSDK",
     "MissingToolError",
     "NonSerializableEventError",
     "PackConflictError",

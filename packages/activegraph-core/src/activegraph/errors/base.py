@@ -26,7 +26,7 @@ DOCS_BASE_URL = "https://docs.activegraph.ai"
 GITHUB_NEW_ISSUE_URL = "https://github.com/activegraph/activegraph/issues/new"
 """Where to report what only a bug of the framework can cause."""
 
-_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z][a-z0-9]*|[A-Z]+|[a-z0-9]+")
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]{2,}(?![a-z])|[A-Z][a-z0-9]*|[a-z0-9]+")
 
 
 class ActiveGraphError(Exception):

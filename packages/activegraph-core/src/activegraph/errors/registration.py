@@ -14,6 +14,7 @@ __all__ = [
     "InvalidActivateAfter",
     "InvalidToolRegistration",
     "MissingOptionalDependency",
+    "MissingProviderSDK",
     "MissingToolError",
     "ToolNotFoundError",
 ]
@@ -39,6 +40,10 @@ class MissingOptionalDependency(RegistrationError, ImportError):
         self.package = package
         self.feature = feature
         self.extras = extras
+
+
+class MissingProviderSDK(MissingOptionalDependency, RuntimeError):
+    """A model provider is asked, and the SDK that it speaks through is not installed."""
 
 
 class _NotFound(RegistrationError, LookupError):

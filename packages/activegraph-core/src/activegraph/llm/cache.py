@@ -61,7 +61,7 @@ class LLMCache:
 LLMCache.__module__ = "activegraph.llm"
 
 
-def response_from_record(payload: Mapping[str, Any]) -> LLMResponse:
+def response_from_record(payload: Mapping[str, Any], *, finish_reason: str = "?") -> LLMResponse:
     """The answer that `LLMResponse.to_dict()` recorded; `parsed` stays plain data, what is missing gets a default."""
     calls = payload.get("tool_calls")
     return LLMResponse(
@@ -72,7 +72,7 @@ def response_from_record(payload: Mapping[str, Any]) -> LLMResponse:
         cost_usd=recorded_cost(payload.get("cost_usd")),
         latency_seconds=float(payload.get("latency_seconds") or 0.0),
         model=payload.get("model") or "?",
-        finish_reason=payload.get("finish_reason") or "?",
+        finish_reason=payload.get("finish_reason") or finish_reason,
         seed=payload.get("seed"),
         provider_meta=thaw(payload.get("provider_meta") or {}),
         tool_calls=[
