@@ -39,8 +39,8 @@ class RunObserver(Protocol):
     def recorded(self, event: Event) -> None:
         """A live event is in the projection: queue it if it is to be dispatched."""
 
-    def committed(self, events: Sequence[Event]) -> None:
-        """These events, recorded before, are in the log now."""
+    def committed(self) -> None:
+        """What was recorded is in the log now."""
 
     def commit_failed(self, error: BaseException) -> None:
         """The log is stopped: memory is ahead of it."""
@@ -118,11 +118,15 @@ class Recorder:
             self.stop(error)
             raise
         if self.observer is not None:
-            self.observer.committed((event,))
+            self.observer.committed()
         self._tell_listeners((event,))
 
-    def commit_step(self, sync: bool | None) -> None:
-        """Commit the open step as a whole and tell those who listen."""
+    def commit_step(self, sync: bool | None, *, is_last: bool = True) -> None:
+        """Commit the open step as a whole and tell those who listen.
+
+        Args:
+            is_last: Whether the step ends here; else listeners hear of it with what is still to come.
+        """
         events = self.step
         if not events and not sync:
             return
@@ -135,8 +139,8 @@ class Recorder:
             self.stop(error)
             raise
         if self.observer is not None:
-            self.observer.committed(events)
-        self._tell_listeners(events)
+            self.observer.committed()
+        self._tell_listeners(events, later=not is_last)
 
     def stop(self, error: BaseException) -> None:
         """Refuse all further work because of `error`: memory and log may differ. The open step is given up."""
@@ -172,9 +176,6 @@ class Recorder:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Collect host changes into one step; what was emitted is committed even if the block raises."""
-        if self.transactions == 0:
-            # A runtime may have something to emit first, of which listeners hear: so not under the lock.
-            self.check_writable("transaction")
         with self._stack_lock:
             if self.transactions == 0:
                 self.check_writable("transaction")
@@ -247,11 +248,11 @@ class Recorder:
         self._failed_listeners.discard(id(listener))
         return True
 
-    def _tell_listeners(self, events: Sequence[Event]) -> None:
+    def _tell_listeners(self, events: Sequence[Event], *, later: bool = False) -> None:
         if not self._listeners:
             return
         self._unheard.extend(events)
-        if self._notifying:
+        if self._notifying or later:
             return
         self._notifying = True
         try:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, TypeVar
 
 from activegraph.behaviors.base import AnyBehavior, Behavior, RelationBehavior
 from activegraph.core.graph import Graph
 from activegraph.core.refusals import working
 from activegraph.errors import InvalidArgumentType, InvalidRuntimeConfiguration
 from activegraph.errors.base import shown
+from activegraph.runtime.outside import CallOptions
+from activegraph.runtime.retries import checked_retries
+from activegraph.tools.base import Tool
+from activegraph.tools.invoker import ToolInvoker
+from activegraph.tools.registry import checked_tools
 
-__all__ = ["Durability", "checked_behaviors", "checked_durability", "checked_graph", "checked_predicate"]
+__all__ = [
+    "Durability",
+    "call_options",
+    "checked_behaviors",
+    "checked_durability",
+    "checked_graph",
+    "checked_predicate",
+    "given_or",
+]
+
+T = TypeVar("T")
 
 Durability = Literal["effect", "every-step", "os"]
 
@@ -76,3 +91,37 @@ def checked_durability(durability: str) -> Durability:
         how_to_fix='Use durability="effect" (the default), "every-step" or "os".',
         context={"durability": str(durability)},
     )
+
+
+def call_options(
+    *,
+    llm_provider: Any,
+    tools: Iterable[Tool] | None,
+    tool_invoker: ToolInvoker | None,
+    replay_llm_cache: bool,
+    replay_tool_cache: bool,
+    replay_reinvoke_deterministic: bool,
+    llm_retry_max_attempts: int,
+    llm_retry_initial_delay_seconds: float,
+    llm_retry_max_delay_seconds: float,
+) -> CallOptions:
+    """What a runtime was given for its calls.
+
+    Raises:
+        InvalidToolRegistration: `tools` holds something else.
+        InvalidRuntimeConfiguration: Retries that make no sense.
+    """
+    return CallOptions(
+        provider=llm_provider,
+        tools=None if tools is None else checked_tools(tools),
+        tool_invoker=tool_invoker,
+        retries=checked_retries(llm_retry_max_attempts, llm_retry_initial_delay_seconds, llm_retry_max_delay_seconds),
+        replay_llm_cache=bool(replay_llm_cache),
+        replay_tool_cache=bool(replay_tool_cache),
+        replay_reinvoke_deterministic=bool(replay_reinvoke_deterministic),
+    )
+
+
+def given_or(given: T | None, inherited: T) -> T:
+    """An argument of a fork, or what its parent has."""
+    return inherited if given is None else given

@@ -49,6 +49,8 @@ def require_same(recorded: Event, actual: Event) -> None:
     """
     if recorded.type != actual.type:
         raise ReplayDivergenceError(event_id=recorded.id, expected=recorded.type, actual=actual.type)
+    if recorded.type == "llm.requested":
+        _require_same_prompt(recorded, actual)
     differing: dict[str, tuple[Any, Any]] = {
         name: (getattr(recorded, name), getattr(actual, name))
         for name in ("id", "actor", "caused_by")
@@ -65,6 +67,12 @@ def require_same(recorded: Event, actual: Event) -> None:
             expected=_shown({key: pair[0] for key, pair in differing.items()}),
             actual=_shown({key: pair[1] for key, pair in differing.items()}),
         )
+
+
+def _require_same_prompt(recorded: Event, actual: Event) -> None:
+    asked, asks = recorded.payload.get("prompt_hash"), actual.payload.get("prompt_hash")
+    if asked != asks:
+        raise ReplayDivergenceError(event_id=recorded.id, expected=f"prompt_hash={asked}", actual=f"prompt_hash={asks}")
 
 
 def _shown(fields: dict[str, Any]) -> str:

@@ -186,15 +186,14 @@ class Context:
         return self._invocation.writer.clock
 
     @property
-    def llm_provider(self) -> None:
+    def llm_provider(self) -> Any:
         """The provider in LLM behaviors, else None."""
-        return None
+        return self._invocation.llm_provider
 
     @property
-    def settings(self) -> Any:
+    def settings(self) -> None:
         """Settings of the pack that owns the behavior, else None."""
-        step = self._invocation
-        return step.engine.packs.settings_of(step.subscriber.behavior)
+        return None
 
     @property
     def matches(self) -> Sequence[Any]:
@@ -221,6 +220,6 @@ class Context:
         require_stack()
         return propose_object(step, object_type, data, reason)
 
-    def pack_settings(self, name: str) -> Any:
+    def pack_settings(self, name: str) -> None:
         """Settings of a loaded pack, or None."""
-        return self._invocation.engine.packs.settings(name)
+        return

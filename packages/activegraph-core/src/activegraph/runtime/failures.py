@@ -23,7 +23,7 @@ _LONGEST_TEXT = 1024 * 1024
 _PAGES = {"llm.": "llm-behavior-error", "tool.": "tool-error", "budget.": "budget-exhausted"}
 """Page of the reference by how a reason begins."""
 
-_OWN_FRAMES = frozenset({"activegraph.runtime.invocation", "activegraph.behaviors.base"})
+_OWN_FRAMES = ("activegraph.runtime.", "activegraph.behaviors.")
 
 
 def failure_payload(error: Exception, behavior: str, event_id: str) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _shortened(text: str) -> str:
 
 def _users_traceback(error: Exception) -> str:
     start: TracebackType | None = error.__traceback__
-    while start is not None and start.tb_frame.f_globals.get("__name__") in _OWN_FRAMES:
+    while start is not None and str(start.tb_frame.f_globals.get("__name__")).startswith(_OWN_FRAMES):
         start = start.tb_next
     try:
         lines = traceback.format_exception(type(error), error, start)

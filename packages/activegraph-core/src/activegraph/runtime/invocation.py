@@ -43,6 +43,9 @@ class Invocation:
     objects_created = relations_created = patches_applied = patches_proposed = events_emitted = 0
     is_running = True
     matches: MatchView | None = None
+    tool_calls: int | None = None
+    """Calls of tools; None for a behavior that asks no model."""
+    llm_provider: Any = None
 
     def __init__(
         self,
@@ -79,25 +82,18 @@ class Invocation:
         """
         engine, subscriber, relation = self.engine, self.subscriber, self.relation
         informing = _logger.isEnabledFor(logging.INFO)
-        measures = engine.measures
-        began = engine.monotonic() if informing or measures is not None else 0.0
+        began = engine.monotonic() if informing else 0.0
         if subscriber.matcher is not None:
             self._match()
         type = "behavior.started" if relation is None else "relation_behavior.started"
-        is_news = not self.prefix
         self._mark(type, started(subscriber, self.trigger, self._trigger_id, relation))
-        if measures is not None and is_news:
-            measures.begins(self.name)
-        if informing and is_news:
+        if informing and not self.prefix:
             say(_logger, logging.INFO, "behavior invoked: %s", self.name, **self.log_fields())
         graph, context = BehaviorGraph(self), Context(self)
         engine.projection.removals = self._removals
         engine.recorder.in_body = True
         try:
-            if relation is None:
-                subscriber.behavior.run(self.trigger, graph, context)  # type: ignore[call-arg]
-            else:
-                subscriber.behavior.run(relation, self.trigger, graph, context)  # type: ignore[call-arg, arg-type]
+            self._call(graph, context)
         except Exception as error:
             self._fail(error)
         else:
@@ -110,8 +106,13 @@ class Invocation:
             engine.projection.removals = None
             self.is_running = False
             graph._invocation = None
-        if measures is not None:
-            measures.finished(self.name, engine.monotonic() - began)
+
+    def _call(self, graph: BehaviorGraph, context: Context) -> None:
+        behavior, relation = self.subscriber.behavior, self.relation
+        if relation is None:
+            behavior.run(self.trigger, graph, context)  # type: ignore[call-arg]
+        else:
+            behavior.run(relation, self.trigger, graph, context)  # type: ignore[call-arg, arg-type]
 
     def build_view(self) -> View:
         """The view that the behavior's spec asks for, as of the call."""
@@ -165,7 +166,9 @@ class Invocation:
             self.patches_proposed,
             self.events_emitted,
         )
-        self._mark("behavior.completed", completed(self.subscriber, self._trigger_id, self.relation, counts))
+        self._mark(
+            "behavior.completed", completed(self.subscriber, self._trigger_id, self.relation, counts, self.tool_calls)
+        )
 
     def _fail(self, error: Exception) -> None:
         self._require_sound()
@@ -174,8 +177,13 @@ class Invocation:
             payload["relation_id"] = self.relation.id
         if self.subscriber.ordinal is not None:
             payload["ordinal"] = self.subscriber.ordinal
+        payload = {**self._reason_of(error), **payload}
         self._mark("behavior.failed", encode_payload_bytes(payload))
         log_behavior_failure(payload, self.log_fields(), error)
+
+    def _reason_of(self, error: Exception) -> dict[str, Any]:
+        """What a failure says beyond its class: nothing, where no model was asked."""
+        return {}
 
     def _mark(self, type: str, payload: bytes) -> Event:
         """Record an event of the runtime's own; most have no effect but to stand in the log."""
@@ -209,16 +217,16 @@ class Invocation:
             self.engine.projection.apply(recorded.type, raw_payload(recorded))
             if recorded.type in APPROVAL_TYPES:
                 self.engine.approvals.take(recorded, raw_payload(recorded))
-            if self.engine.measures is not None:
-                self.engine.measures.met(recorded)
         except BaseException as error:
-            self.engine.recorder.stop(error)
-            if isinstance(error, ReplayDivergenceError):
-                error.how_to_fix = self._way_on(error)
-                log_divergence(self.engine.run_id, error)
-                if self.engine.measures is not None:
-                    self.engine.measures.diverged(error.kind)
+            self._stop(error)
             raise
+
+    def _stop(self, error: BaseException) -> None:
+        """Stop the run for what was found out in the middle of a prefix."""
+        self.engine.recorder.stop(error)
+        if isinstance(error, ReplayDivergenceError):
+            error.how_to_fix = self._way_on(error)
+            log_divergence(self.engine.run_id, error)
 
     def _way_on(self, error: ReplayDivergenceError) -> str:
         """Where to look, and that a fork before the invocation began leaves what it recorded behind."""

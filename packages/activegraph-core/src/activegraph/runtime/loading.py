@@ -75,7 +75,7 @@ def load_run(
         # The invocation begins again with the graph and the ids that it began with.
         graph, approvals = Graph(run_id=store.run_id, clock=clock), Approvals()
         recent, _, _ = _rebuild(graph, store, approvals, (), stop=cut.started_at - 1)
-        recent = _read_prefix(store, cut, recent)
+        recent = _read_prefix(graph, store, cut, recent)
     graph._log.adopt(head, [event_of(row) for row in recent])
     graph._replayed = head
     return LoadedRun(graph, store, scan, cut, approvals, frame_id, record)
@@ -198,10 +198,13 @@ def _read_events(store: EventStore, start: int) -> Iterator[StoredEvent]:
             )
 
 
-def _read_prefix(store: EventStore, cut: CutOff, recent: deque[LogRow]) -> deque[LogRow]:
+def _read_prefix(graph: Graph, store: EventStore, cut: CutOff, recent: deque[LogRow]) -> deque[LogRow]:
     for stored in read_log(store, cut.started_at):
         recent.append(stored)
-        if not stored.type.startswith("runtime.") and stored.type != "tool.in_doubt":
+        if stored.type == "tool.in_doubt":
+            graph.ids.saw_stop_id(stored.id)
+            cut.in_doubt.add(stored.caused_by)
+        elif not stored.type.startswith("runtime."):
             cut.prefix.append(event_of(stored))
     return recent
 

@@ -19,7 +19,7 @@ from activegraph.core.refusals import stopped
 from activegraph.errors import IncompatibleRuntimeState
 from activegraph.runtime.depth import causal_depth
 from activegraph.runtime.engine import Engine
-from activegraph.runtime.pack_events import record_packs
+from activegraph.runtime.in_doubt import refuse_doubt
 from activegraph.runtime.queue import WorkItem
 from activegraph.runtime.refusals import closed_error
 from activegraph.runtime.subscriptions import Subscriptions
@@ -47,18 +47,12 @@ def on_the_stack(engine: Engine, operation: str) -> Iterator[Subscriptions]:
     recorder.take_stack(operation)
     try:
         subscriptions = engine.refresh_subscriptions()
-        record_packs(engine)
         with log.lock:
             engine.running = True
             engine.publish()
-        if engine.measures is not None:
-            engine.measures.budget(engine.budget)
         yield subscriptions
     finally:
         recorder.leave_stack()
-        if engine.measures is not None:
-            engine.measures.queued(engine.queue_depth())
-            engine.measures.budget(engine.budget)
         with log.lock:
             engine.running = False
             if log.failure is None:
@@ -104,8 +98,6 @@ def _dispatch(engine: Engine, subscriptions: Subscriptions, item: WorkItem) -> T
             recorder.commit_step(engine.step_sync)
         if turn is None:
             engine.queue.popleft()
-            if engine.measures is not None:
-                engine.measures.queued(engine.queue_depth())
         return turn
     except BaseException as error:
         # An interrupt, wherever it came, or a store that failed: this event is half done here and owed in the log.
@@ -117,12 +109,13 @@ def finish_cut_off(engine: Engine, subscriptions: Subscriptions) -> None:
     """Execute the invocation that a crash cut off again, against what it had recorded.
 
     Raises:
-        IncompatibleRuntimeState: Its behavior is not registered.
+        IncompatibleRuntimeState: Its behavior is not registered, or a tool call of it is in doubt.
         ReplayDivergenceError: It did something else than it had recorded.
     """
     cut = engine.cut
     if cut is None:
         return
+    refuse_doubt(engine)
     try:
         if invoke_again(engine, subscriptions, cut):
             return
@@ -144,8 +137,6 @@ def _take(engine: Engine, item: WorkItem) -> None:
     engine.last_taken = item.event.id
     if not item.internal:
         engine.budget.consume("max_events")
-        if engine.measures is not None:
-            engine.measures.events_left(engine.budget)
     if _logger.isEnabledFor(logging.DEBUG):
         engine.log_queue("pop", item)
     if item.depth is None:

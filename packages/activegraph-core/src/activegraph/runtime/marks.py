@@ -52,20 +52,26 @@ def started(subscriber: Subscriber, trigger: Event, trigger_id: bytes, relation:
 
 
 def completed(
-    subscriber: Subscriber, trigger_id: bytes, relation: Relation | None, counts: tuple[int, int, int, int, int]
+    subscriber: Subscriber,
+    trigger_id: bytes,
+    relation: Relation | None,
+    counts: tuple[int, int, int, int, int],
+    tool_calls: int | None,
 ) -> bytes:
     """Payload of `behavior.completed`.
 
     Args:
         counts: Objects and relations created, patches applied and proposed, events emitted.
+        tool_calls: Of a behavior that asks a model.
     """
     return (
         b'{"behavior":%b,"event_id":%b,"objects_created":%d,"relations_created":%d,'
-        b'"patches_applied":%d,"patches_proposed":%d,"events_emitted":%d%b%b}'
+        b'"patches_applied":%d,"patches_proposed":%d,"events_emitted":%d%b%b%b}'
         % (
             subscriber.quoted_name,
             trigger_id,
             *counts,
+            b"" if tool_calls is None else b',"tool_calls":%d' % tool_calls,
             b"" if relation is None else b',"relation_id":%b' % quoted(relation.id),
             subscriber.quoted_ordinal,
         )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from activegraph.behaviors.base import AnyBehavior
 from activegraph.core.changes import require_text
@@ -13,17 +13,23 @@ from activegraph.core.clock import Clock
 from activegraph.core.graph import Graph
 from activegraph.errors import InvalidRuntimeConfiguration
 from activegraph.metrics import NoOpMetrics
-from activegraph.runtime.approvals import PendingApproval, approve, deny
-from activegraph.runtime.arguments import checked_behaviors, checked_durability, checked_graph, checked_predicate
+from activegraph.runtime.approvals import approve, deny
+from activegraph.runtime.arguments import (
+    call_options,
+    checked_behaviors,
+    checked_durability,
+    checked_graph,
+    checked_predicate,
+    given_or,
+)
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.diff import Diff, diff_logs
 from activegraph.runtime.engine import Engine
+from activegraph.runtime.face import BehaviorFailure, RunFace
 from activegraph.runtime.forking import fork_in_store
+from activegraph.runtime.in_doubt import UNSET, resolve_tool
 from activegraph.runtime.loading import load_run
-from activegraph.runtime.lookup import find_behavior, find_tool
 from activegraph.runtime.loop import finish_cut_off, go_on, on_the_stack, run_loop
-from activegraph.runtime.measures import SeriesKeeper, measures_of
-from activegraph.runtime.pack_loading import attach_packs, load_pack
 from activegraph.runtime.saving import close_owned, put_under_store, save_state
 from activegraph.runtime.starting import (
     adopt_frame,
@@ -34,31 +40,18 @@ from activegraph.runtime.starting import (
     open_recorded_run,
     resume_engine,
 )
-from activegraph.runtime.status import RuntimeStatus, status_of
-from activegraph.runtime.subscriptions import Subscriptions
-from activegraph.trace.export import export_jsonl
-from activegraph.trace.printer import Trace, graph_lines
 
 if TYPE_CHECKING:
-    from activegraph.packs import Pack
+    from activegraph.llm.cache import LLMCache
     from activegraph.store.base import EventStore
     from activegraph.tools.base import Tool
+    from activegraph.tools.cache import ToolCache
+    from activegraph.tools.invoker import ToolInvoker
 
 __all__ = ["BehaviorFailure", "Runtime"]
 
 
-class BehaviorFailure(NamedTuple):
-    """One failed invocation, read from its `behavior.failed` event."""
-
-    behavior: str
-    event_id: str
-    reason: str | None
-    exception_type: str
-    message: str
-    failed_event_id: str
-
-
-class Runtime:
+class Runtime(RunFace):
     """Runs behaviors over a graph, one event after the other.
 
     Args:
@@ -69,12 +62,17 @@ class Runtime:
         seed: Seed of `ctx.random`.
         persist_to: Store URL or bare SQLite path to record the run in.
         store: An open `EventStore` to record the run in.
-        packs: Packs, or pairs of a pack and its settings, attached in this order.
+        llm_provider: Asked by LLM behaviors.
+        tools: Exactly these, instead of the process-wide registry; behaviors bring their own besides.
+        tool_invoker: Makes the tool calls; by default the tool's body is called in this process.
+        replay_llm_cache, replay_tool_cache: Look for a recorded answer before calling.
+        llm_cache, tool_cache: Where to look; empty by default.
+        replay_reinvoke_deterministic: Call deterministic tools although an answer is recorded.
+        llm_retry_max_attempts: How often a model is asked at most where asking again may help; waits are in seconds.
         durability: `"effect"`, `"every-step"` or `"os"`: what a power cut may take back.
 
     Raises:
         InvalidRuntimeConfiguration: Arguments that exclude each other or make no sense.
-        PackError: A pack does not fit, as for `load_pack`.
     """
 
     def __init__(
@@ -88,8 +86,18 @@ class Runtime:
         *,
         persist_to: str | os.PathLike[str] | None = None,
         store: EventStore | None = None,
+        llm_provider: Any = None,
+        replay_llm_cache: bool = False,
+        llm_cache: LLMCache | None = None,
+        tools: Iterable[Tool] | None = None,
+        replay_tool_cache: bool = False,
+        tool_cache: ToolCache | None = None,
+        replay_reinvoke_deterministic: bool = False,
+        tool_invoker: ToolInvoker | None = None,
         metrics: Any = None,
-        packs: Sequence[Any] | None = None,
+        llm_retry_max_attempts: int = 1,
+        llm_retry_initial_delay_seconds: float = 0.5,
+        llm_retry_max_delay_seconds: float = 8.0,
         durability: str = "effect",
     ) -> None:
         checked_graph(graph)
@@ -103,22 +111,40 @@ class Runtime:
                 why="A run has one log.",
                 how_to_fix="Give one of the two.",
             )
-        self.metrics = NoOpMetrics() if metrics is None else metrics
-        engine = Engine(graph, behaviors=explicit, frame=frame, policy=policy, budget=limits, seed=seed, durability=how)
-        engine.measures = measures_of(self.metrics, graph.run_id)
-        attach_packs(engine, packs)
+        options = call_options(
+            llm_provider=llm_provider,
+            tools=tools,
+            tool_invoker=tool_invoker,
+            replay_llm_cache=replay_llm_cache,
+            replay_tool_cache=replay_tool_cache,
+            replay_reinvoke_deterministic=replay_reinvoke_deterministic,
+            llm_retry_max_attempts=llm_retry_max_attempts,
+            llm_retry_initial_delay_seconds=llm_retry_initial_delay_seconds,
+            llm_retry_max_delay_seconds=llm_retry_max_delay_seconds,
+        )
+        engine = Engine(
+            graph,
+            behaviors=explicit,
+            frame=frame,
+            policy=policy,
+            budget=limits,
+            seed=seed,
+            durability=how,
+            options=options,
+        )
+        engine.model_behaviors.check_models(engine.behaviors_now())
         put_under_store(engine, persist_to, store)
         engine.attach()
+        engine.outside.look_into(llm_cache, tool_cache)
         self._engine = engine
+        self.llm_provider = llm_provider
+        self.replay_llm_cache = options.replay_llm_cache
+        self.replay_tool_cache = options.replay_tool_cache
+        self.replay_reinvoke_deterministic = options.replay_reinvoke_deterministic
         self.graph = graph
         self.frame = frame
         self.policy = policy
-        self._series = None if engine.measures is None else SeriesKeeper(engine.measures)
-
-    @property
-    def run_id(self) -> str:
-        """The graph's run id."""
-        return self._engine.run_id
+        self.metrics = NoOpMetrics() if metrics is None else metrics
 
     @property
     def budget(self) -> Budget:
@@ -128,31 +154,6 @@ class Runtime:
     @budget.setter
     def budget(self, budget: Budget | Mapping[str, Any]) -> None:
         self._engine.use_budget(budget if isinstance(budget, Budget) else Budget(budget))
-
-    @property
-    def errors(self) -> list[BehaviorFailure]:
-        """Failed invocations, oldest first, read from the log."""
-        return [
-            BehaviorFailure(
-                event.payload.get("behavior", ""),
-                event.payload.get("event_id", ""),
-                event.payload.get("reason"),
-                event.payload.get("exception_type", ""),
-                event.payload.get("message", ""),
-                event.id,
-            )
-            for event in self.trace.failures()
-        ]
-
-    @property
-    def trace(self) -> Trace:
-        """The log as lines for people."""
-        return Trace(self.graph)
-
-    @property
-    def registry(self) -> Subscriptions | None:
-        """The behaviors of the last `run_*`; None before the first."""
-        return self._engine.subscriptions
 
     def run_goal(self, goal: str, *, actor: str = "user") -> None:
         """Emit `goal.created` and run until idle; an invocation cut off by a crash is finished first.
@@ -178,64 +179,32 @@ class Runtime:
         with on_the_stack(self._engine, "run_until") as subscriptions:
             go_on(self._engine, subscriptions, predicate)
 
-    def status(self, recent: int = 20) -> RuntimeStatus:
-        """A frozen picture between two commits; from any thread, at any time, O(recent + behaviors)."""
-        return status_of(self._engine, recent)
-
-    def print_trace(self) -> None:
-        """Print the trace to stdout."""
-        self.trace.print()
-
-    def print_graph(self) -> None:
-        """Print objects and relations to stdout."""
-        print("\n".join(graph_lines(self.graph)))  # noqa: T201 - the call is for printing
-
-    def export_trace(self, path: str | os.PathLike[str]) -> None:
-        """Write every event as one line of canonical JSON."""
-        with open(path, "wb") as file:
-            export_jsonl(self._engine.log.read(), file)
-
-    def get_behavior(self, name: str) -> AnyBehavior:
-        """The behavior of this name; a behavior of a pack is found by its short name too.
-
-        Raises:
-            BehaviorNotFoundError: There is none.
-            AmbiguousBehaviorError: Several packs have one of this short name.
-        """
-        return find_behavior(self._engine, name)
-
-    def get_tool(self, name: str) -> Tool:
-        """The tool of this name; a tool of a pack is found by its short name too.
-
-        Raises:
-            ToolNotFoundError: There is none.
-            AmbiguousToolError: Several packs have one of this short name.
-        """
-        return find_tool(self._engine, name)
-
-    def load_pack(self, pack: Pack, settings: Any = None) -> bool:
-        """Attach a pack; its behaviors take part from the next dispatch on, also for events that wait.
+    def resolve_tool(
+        self,
+        requested_event_id: str,
+        *,
+        output: Any = UNSET,
+        error: Any = UNSET,
+        retry: bool = False,
+        cost_usd: Any = 0,
+        resolved_by: str | None = None,
+    ) -> None:
+        """Settle a tool call that a crash left in doubt: what it gave, that it failed, or that it may be made again.
 
         Args:
-            settings: A dict or an instance of the pack's settings class; None for what the log has
-                recorded, else the defaults.
-
-        Returns:
-            False where it is attached already.
+            requested_event_id: The `tool.requested` that has no answer.
+            output: What the call gave; checked by the tool's schema, None is a value.
+            error: Text of its failure.
+            retry: Let the next `run_*` make it again, with the same idempotency key.
+            cost_usd: What it did cost, in US dollars.
 
         Raises:
-            PackVersionConflictError, PackConflictError, PackSettingsMissingError: Nothing was changed.
-            IncompatibleRuntimeState: The runtime is closed or at work, or finishing an invocation comes first.
+            InvalidRuntimeConfiguration: Not exactly one of the three, or an output that the tool's schema refuses.
+            EventNotFoundError: No call of this id is in doubt.
         """
-        return load_pack(self._engine, pack, settings)
-
-    def loaded_packs(self) -> list[Pack]:
-        """The attached packs, in load order."""
-        return [attachment.pack for attachment in self._engine.packs.attachments]
-
-    def pending_approvals(self) -> list[PendingApproval]:
-        """What behaviors proposed and nobody has decided on, oldest first."""
-        return self._engine.approvals.pending()
+        self._engine.check_open("resolve_tool")
+        settle = {"output": output, "error": error, "retry": retry, "cost_usd": cost_usd, "resolved_by": resolved_by}
+        resolve_tool(self._engine, requested_event_id, **settle)
 
     def approve(self, approval_id: str, approved_by: str | None = None) -> str:
         """Create a proposed object, with the decision in the log; returns its id.
@@ -271,9 +240,17 @@ class Runtime:
         policy: Any = None,
         budget: Mapping[str, Any] | Budget | None = None,
         seed: int = 0,
+        llm_provider: Any = None,
+        replay_llm_cache: bool = False,
+        tools: Iterable[Tool] | None = None,
+        replay_tool_cache: bool = False,
+        replay_reinvoke_deterministic: bool = False,
+        tool_invoker: ToolInvoker | None = None,
         metrics: Any = None,
+        llm_retry_max_attempts: int = 1,
+        llm_retry_initial_delay_seconds: float = 0.5,
+        llm_retry_max_delay_seconds: float = 8.0,
         clock: Clock | None = None,
-        packs: Sequence[Any] | None = None,
         durability: str = "effect",
     ) -> Self:
         """Rebuild a run from its log; the next `run_*` does what is still owed.
@@ -281,7 +258,7 @@ class Runtime:
         Args:
             path: Store URL or bare SQLite path.
             run_id: Default: the run that was appended to last.
-            packs: Packs to attach again; they are code, and not in the log.
+            replay_llm_cache, replay_tool_cache: Look for an answer in this run's log, and in those that it was forked from.
 
         Raises:
             StoreNotFoundError, RunNotFoundError: There is no such store or run; nothing is created.
@@ -293,9 +270,26 @@ class Runtime:
         try:
             loaded = load_with_use(store, clock, limits)
             adopt_frame(frame, loaded)
-            runtime = cls(loaded.graph, behaviors, frame, policy, limits, seed, metrics=metrics, durability=durability)
+            runtime = cls(
+                loaded.graph,
+                behaviors,
+                frame,
+                policy,
+                limits,
+                seed,
+                llm_provider=llm_provider,
+                replay_llm_cache=replay_llm_cache,
+                tools=tools,
+                replay_tool_cache=replay_tool_cache,
+                replay_reinvoke_deterministic=replay_reinvoke_deterministic,
+                tool_invoker=tool_invoker,
+                metrics=metrics,
+                llm_retry_max_attempts=llm_retry_max_attempts,
+                llm_retry_initial_delay_seconds=llm_retry_initial_delay_seconds,
+                llm_retry_max_delay_seconds=llm_retry_max_delay_seconds,
+                durability=durability,
+            )
             resume_engine(runtime._engine, loaded, url)
-            attach_packs(runtime._engine, packs)
         except BaseException:
             store.close()
             raise
@@ -308,12 +302,23 @@ class Runtime:
         label: str | None = None,
         *,
         behaviors: Sequence[AnyBehavior] | None = None,
+        llm_provider: Any = None,
+        replay_llm_cache: bool = False,
+        tools: Iterable[Tool] | None = None,
+        replay_tool_cache: bool = False,
+        replay_reinvoke_deterministic: bool = False,
+        tool_invoker: ToolInvoker | None = None,
         budget: Mapping[str, Any] | Budget | None = None,
         metrics: Any = None,
-        packs: Sequence[Any] | None = None,
+        llm_retry_max_attempts: int | None = None,
+        llm_retry_initial_delay_seconds: float | None = None,
+        llm_retry_max_delay_seconds: float | None = None,
         durability: str | None = None,
     ) -> Self:
         """A new run in the same store that begins with this one's events up to and including `at_event`.
+
+        What is not given is the parent's, but for the budget, the seed and the three switches of the caches. With
+        those, the fork looks for answers in the parent's whole log, also behind `at_event`.
 
         Raises:
             EventNotFoundError: This run has no such event; no run is created.
@@ -321,18 +326,34 @@ class Runtime:
         """
         engine = self._engine
         engine.check_callable("fork")
-        how = checked_durability(engine.durability if durability is None else durability)
+        calls, retries = engine.outside.options, engine.outside.options.retries
+        how = checked_durability(given_or(durability, engine.durability))
         limits = budget if isinstance(budget, Budget) else Budget(budget)
         explicit = engine.explicit if behaviors is None else checked_behaviors(behaviors)
         store = fork_in_store(engine, at_event, label)
         try:
             loaded = load_run(store, clock=self.graph.clock)
-            backend = self.metrics if metrics is None else metrics
             runtime = type(self)(
-                loaded.graph, explicit, self.frame, self.policy, limits, metrics=backend, durability=how
+                loaded.graph,
+                explicit,
+                self.frame,
+                self.policy,
+                limits,
+                llm_provider=given_or(llm_provider, calls.provider),
+                replay_llm_cache=replay_llm_cache,
+                tools=given_or(tools, calls.tools),
+                replay_tool_cache=replay_tool_cache,
+                replay_reinvoke_deterministic=replay_reinvoke_deterministic,
+                tool_invoker=given_or(tool_invoker, calls.tool_invoker),
+                metrics=given_or(metrics, self.metrics),
+                llm_retry_max_attempts=given_or(llm_retry_max_attempts, retries.max_attempts),
+                llm_retry_initial_delay_seconds=given_or(
+                    llm_retry_initial_delay_seconds, retries.initial_delay_seconds
+                ),
+                llm_retry_max_delay_seconds=given_or(llm_retry_max_delay_seconds, retries.max_delay_seconds),
+                durability=how,
             )
             resume_engine(runtime._engine, loaded, engine.url)
-            attach_packs(runtime._engine, packs)
         except BaseException:
             store.close()
             raise

@@ -128,6 +128,10 @@ class CutOff(Struct):
     relation_id: str | None
     """The relation that it is about; None for one that had only matched yet."""
     prefix: deque[Event] = msgspec.field(default_factory=deque)
+    in_doubt: set[str | None] = msgspec.field(default_factory=set)
+    """Ids of the tool requests that were said to be in doubt."""
+    may_repeat: str | None = None
+    """The one of them that somebody has allowed to be made again."""
 
     @property
     def has_started(self) -> bool:
@@ -196,6 +200,8 @@ class LogScanner:
                 self.worked = True
                 self._takers[type](mark, stored)
                 return
+            if type == "tool.in_doubt":
+                self.last_stop = (type, None)
         is_of_runtime = internal and stored.actor == "runtime"
         if self._open is not None and not is_of_runtime and stored.actor != self._open.behavior:
             self._lose_outcome()

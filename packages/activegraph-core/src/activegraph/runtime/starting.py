@@ -17,6 +17,7 @@ from activegraph.runtime.engine import Engine
 from activegraph.runtime.loading import LoadedRun, load_run
 from activegraph.runtime.owed import Owed
 from activegraph.runtime.saving import store_url
+from activegraph.runtime.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from activegraph.store.base import EventStore
@@ -94,13 +95,14 @@ def resume_engine(engine: Engine, loaded: LoadedRun, url: str | None) -> None:
     engine.worked = scan.worked and scan.last_stop is not None and scan.last_stop[0] == "runtime.idle"
     engine.last_taken = scan.last_taken
     engine.owed = Owed(scan)
-    engine.count_waiting()
+    engine.owed_depth = engine.owed.depth(Subscriptions(tuple(engine.behaviors_now())))
     engine.approvals = loaded.approvals
     engine.cut = loaded.cut
     record = loaded.record
     engine.facts.loaded(*(None, 0) if record is None else (record.goal, record.setup_count or 0))
     engine.log.attach(loaded.store)
     engine.owned, engine.url = loaded.store, url
+    engine.outside.look_into_log(url)
     with engine.log.lock:
         engine.publish()
 

@@ -10,6 +10,7 @@ from activegraph.behaviors.base import AnyBehavior, RelationBehavior
 from activegraph.core.event import Event
 from activegraph.core.frozen import freeze
 from activegraph.errors import InvalidRuntimeConfiguration
+from activegraph.llm.behavior import LLMBehavior
 from activegraph.runtime.budget import DIMENSIONS
 from activegraph.runtime.engine import Engine, Published
 
@@ -200,8 +201,14 @@ def _frame_of(frame: Any) -> FrameSnapshot | None:
 def _info(behavior: AnyBehavior) -> BehaviorInfo:
     return BehaviorInfo(
         behavior.name,
-        "relation" if isinstance(behavior, RelationBehavior) else "function",
+        _kind(behavior),
         tuple(behavior.on),
         behavior.pattern,
         behavior.activate_after,
     )
+
+
+def _kind(behavior: AnyBehavior) -> str:
+    if isinstance(behavior, RelationBehavior):
+        return "relation"
+    return "llm" if isinstance(behavior, LLMBehavior) else "function"

@@ -14,6 +14,7 @@ import msgspec
 
 from activegraph.behaviors.base import AnyBehavior, RelationBehavior
 from activegraph.core.where import Where, compile_where
+from activegraph.llm.behavior import LLMBehavior
 from activegraph.runtime.queue import SUBSCRIBABLE, is_internal
 
 __all__ = ["Subscriber", "Subscriptions"]
@@ -32,6 +33,7 @@ class Subscriber:
         self.index = index
         self.ordinal = ordinal
         """Place among the behaviors of this name, where several share it."""
+        self.asks_model = isinstance(behavior, LLMBehavior)
         self.relation_type = behavior.relation_type if isinstance(behavior, RelationBehavior) else None
         self.types = None if not behavior.on or "*" in behavior.on else frozenset(behavior.on)
         self.named = frozenset(behavior.on)

@@ -8,7 +8,6 @@ relations, the rest waits.
 from __future__ import annotations
 
 from collections import deque
-from time import perf_counter
 from typing import Any
 
 from msgspec import Struct
@@ -20,7 +19,7 @@ from activegraph.core.state import RelationState
 from activegraph.runtime.engine import Engine
 from activegraph.runtime.invocation import Invocation
 from activegraph.runtime.live_event import live_event
-from activegraph.runtime.matching import SLOW_SECONDS
+from activegraph.runtime.model_invocation import ModelInvocation
 from activegraph.runtime.queue import DelayedEntry, WorkItem
 from activegraph.runtime.relating import relations_of_event
 from activegraph.runtime.scanner import CutOff
@@ -104,7 +103,7 @@ def _turn(engine: Engine, subscriber: Subscriber, place: WorkItem | DelayedEntry
         relations = deque(relations_of_event(engine.projection, subscriber.relation_type, event))
         if not relations:
             return True
-    if subscriber.matcher is not None and not _has_match(engine, subscriber, event):
+    if subscriber.matcher is not None and not engine.matching.has_match(subscriber):
         return True
     if subscriber.delay is not None and isinstance(place, WorkItem):
         _schedule(engine, subscriber, place, subscriber.delay)
@@ -116,17 +115,6 @@ def _turn(engine: Engine, subscriber: Subscriber, place: WorkItem | DelayedEntry
         return True
     place.relations = relations
     return _invoke_relations(engine, subscriber, event, place.depth, relations, is_first=True)
-
-
-def _has_match(engine: Engine, subscriber: Subscriber, event: Event) -> bool:
-    began = perf_counter()
-    found = engine.matching.count(subscriber)
-    seconds = perf_counter() - began
-    if engine.measures is not None:
-        engine.measures.evaluated(seconds)
-    if seconds > SLOW_SECONDS:
-        engine.matching.say_slow(subscriber.name, found, seconds, run_id=engine.run_id, event_id=event.id)
-    return found > 0
 
 
 def _fire_due(engine: Engine, subscriptions: Subscriptions, tick: int) -> Turn | None:
@@ -203,7 +191,8 @@ def _invoke(
     engine.worked = True
     if cut is None or not cut.has_started:
         engine.budget.consume("max_behavior_calls")
-    invocation = Invocation(engine, subscriber, event, relation, announces_matches=is_first, cut=cut)
+    kind = ModelInvocation if subscriber.asks_model else Invocation
+    invocation = kind(engine, subscriber, event, relation, announces_matches=is_first, cut=cut)
     try:
         invocation.execute()
     finally:

@@ -1,0 +1,115 @@
+"""What a runtime shows of its run: state, failures, trace, behaviors and tools. Nothing here changes anything."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from activegraph.behaviors.base import AnyBehavior
+from activegraph.core.graph import Graph
+from activegraph.errors import BehaviorNotFoundError
+from activegraph.runtime.approvals import PendingApproval
+from activegraph.runtime.engine import Engine
+from activegraph.runtime.status import RuntimeStatus, status_of
+from activegraph.runtime.subscriptions import Subscriptions
+from activegraph.trace.export import export_jsonl
+from activegraph.trace.printer import Trace, graph_lines
+
+if TYPE_CHECKING:
+    from activegraph.tools.base import Tool
+
+__all__ = ["BehaviorFailure", "RunFace"]
+
+
+class BehaviorFailure(NamedTuple):
+    """One failed invocation, read from its `behavior.failed` event."""
+
+    behavior: str
+    event_id: str
+    reason: str | None
+    exception_type: str
+    message: str
+    failed_event_id: str
+
+
+class RunFace:
+    """The looking half of a `Runtime`."""
+
+    graph: Graph
+    _engine: Engine
+
+    @property
+    def run_id(self) -> str:
+        """The graph's run id."""
+        return self._engine.run_id
+
+    @property
+    def errors(self) -> list[BehaviorFailure]:
+        """Failed invocations, oldest first, read from the log."""
+        return [
+            BehaviorFailure(
+                event.payload.get("behavior", ""),
+                event.payload.get("event_id", ""),
+                event.payload.get("reason"),
+                event.payload.get("exception_type", ""),
+                event.payload.get("message", ""),
+                event.id,
+            )
+            for event in self.trace.failures()
+        ]
+
+    @property
+    def trace(self) -> Trace:
+        """The log as lines for people."""
+        return Trace(self.graph)
+
+    @property
+    def registry(self) -> Subscriptions | None:
+        """The behaviors of the last `run_*`; None before the first."""
+        return self._engine.subscriptions
+
+    def status(self, recent: int = 20) -> RuntimeStatus:
+        """A frozen picture between two commits; from any thread, at any time, O(recent + behaviors)."""
+        return status_of(self._engine, recent)
+
+    def print_trace(self) -> None:
+        """Print the trace to stdout."""
+        self.trace.print()
+
+    def print_graph(self) -> None:
+        """Print objects and relations to stdout."""
+        print("\n".join(graph_lines(self.graph)))  # noqa: T201 - the call is for printing
+
+    def export_trace(self, path: str | os.PathLike[str]) -> None:
+        """Write every event as one line of canonical JSON."""
+        with open(path, "wb") as file:
+            export_jsonl(self._engine.log.read(), file)
+
+    def get_behavior(self, name: str) -> AnyBehavior:
+        """The behavior of this name.
+
+        Raises:
+            BehaviorNotFoundError: There is none.
+        """
+        known = self._engine.behaviors_now()
+        for behavior in known:
+            if behavior.name == name:
+                return behavior
+        raise BehaviorNotFoundError(name, registered=[behavior.name for behavior in known])
+
+    @property
+    def tool_registry(self) -> dict[str, Tool]:
+        """The tools by name, as of the last `run_*`; empty before the first."""
+        return dict(self._engine.model_behaviors.tools)
+
+    def get_tool(self, name: str) -> Tool:
+        """The tool of this name, before the first run too.
+
+        Raises:
+            ToolNotFoundError: There is none.
+        """
+        return self._engine.model_behaviors.find_tool(name, self._engine.behaviors_now())
+
+    def pending_approvals(self) -> list[PendingApproval]:
+        """What behaviors proposed and nobody has decided on, oldest first."""
+        return self._engine.approvals.pending()

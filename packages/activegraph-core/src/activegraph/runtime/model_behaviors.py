@@ -1,0 +1,127 @@
+"""The behaviors of a runtime that ask models, made ready: which model, which tools, which limits.
+
+Found out at each start of a run, before anything is emitted. A model that a behavior does not name is the
+provider's default; that it was a default is remembered, so that another runtime chooses for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from activegraph.behaviors.base import AnyBehavior
+from activegraph.errors import MissingProviderError, MissingToolError, ToolNotFoundError
+from activegraph.llm.behavior import LLMBehavior
+from activegraph.llm.models import check_model, choose_model
+from activegraph.runtime.call_budget import behavior_budget
+from activegraph.runtime.outside import CallOptions
+from activegraph.runtime.subscriptions import Subscriptions
+from activegraph.tools.base import Tool
+from activegraph.tools.built_in import built_in_tool
+from activegraph.tools.registry import by_name, get_tool_registry
+
+__all__ = ["ModelBehaviors", "Prepared"]
+
+
+class Prepared(NamedTuple):
+    """One behavior in one runtime."""
+
+    model: str
+    tools: tuple[Tool, ...]
+
+
+class ModelBehaviors:
+    """What the behaviors of one runtime that ask models have been resolved to.
+
+    Attributes:
+        tools: All tools of the runtime by name, as of the last start of a run.
+        pack_model: Gives the model that the settings of a behavior's pack name, if any.
+        pack_tools: Gives the tools of loaded packs.
+        find_pack_tool: Finds a tool by a name that is not its full one.
+    """
+
+    def __init__(self, options: CallOptions) -> None:
+        self.tools: dict[str, Tool] = {}
+        self.pack_model: Callable[[LLMBehavior], Any] = lambda behavior: None
+        self.pack_tools: Callable[[], Iterable[Tool]] = tuple
+        self.find_pack_tool: Callable[[str, LLMBehavior], Tool | None] = lambda name, behavior: None
+        self._options = options
+        self._prepared: dict[int, Prepared] = {}
+
+    def prepare(self, subscriptions: Subscriptions) -> None:
+        """Make ready all behaviors of a run that is about to start.
+
+        Raises:
+            MissingProviderError: One asks a model, and there is no provider.
+            MissingToolError: One names a tool that is not there.
+            InvalidRuntimeConfiguration: A model of another provider, two tools of one name, an own budget
+                that cannot be used.
+        """
+        asking = [each for each in subscriptions.behaviors if isinstance(each, LLMBehavior)]
+        tools = self.collect_tools(asking)
+        prepared = {id(behavior): self._prepare(behavior, tools) for behavior in asking}
+        self.tools, self._prepared = tools, prepared
+
+    def prepared(self, behavior: LLMBehavior) -> Prepared:
+        """What one behavior was resolved to."""
+        return self._prepared[id(behavior)]
+
+    def check_models(self, behaviors: Iterable[AnyBehavior]) -> None:
+        """Settle the models of behaviors that are known before a run starts; without a provider nothing is known yet.
+
+        Raises:
+            InvalidRuntimeConfiguration: One names a model of another provider.
+        """
+        if self._options.provider is not None:
+            for behavior in behaviors:
+                if isinstance(behavior, LLMBehavior):
+                    self._model_of(behavior)
+
+    def collect_tools(self, behaviors: Iterable[AnyBehavior]) -> dict[str, Tool]:
+        """All tools that these behaviors and this runtime know, by name."""
+        given = get_tool_registry() if self._options.tools is None else self._options.tools
+        declared = (
+            one
+            for behavior in behaviors
+            if isinstance(behavior, LLMBehavior)
+            for one in behavior.tools
+            if isinstance(one, Tool)
+        )
+        return by_name([*given, *self.pack_tools(), *declared])
+
+    def find_tool(self, name: str, behaviors: Iterable[AnyBehavior]) -> Tool:
+        """A tool by its name, as a run that starts now would know it.
+
+        Raises:
+            ToolNotFoundError: There is none.
+        """
+        tools = self.collect_tools(behaviors)
+        if name not in tools:
+            raise ToolNotFoundError(name, registered=sorted(tools))
+        return tools[name]
+
+    def _prepare(self, behavior: LLMBehavior, tools: dict[str, Tool]) -> Prepared:
+        if self._options.provider is None:
+            raise MissingProviderError(behavior.name)
+        behavior_budget(behavior.budget, behavior.name)
+        named = {tool.name: tool for tool in (self._tool(one, behavior, tools) for one in behavior.tools)}
+        return Prepared(self._model_of(behavior), tuple(named.values()))
+
+    def _tool(self, one: Tool | str, behavior: LLMBehavior, tools: dict[str, Tool]) -> Tool:
+        if isinstance(one, Tool):
+            return one
+        found = tools.get(one) or self.find_pack_tool(one, behavior) or built_in_tool(one)
+        if found is None:
+            raise MissingToolError(one, behavior_name=behavior.name, registered=sorted(tools))
+        tools.setdefault(found.name, found)
+        return found
+
+    def _model_of(self, behavior: LLMBehavior) -> str:
+        given = behavior.model
+        explicit = None if given == behavior.__dict__.get("_default_model") else given
+        chosen = choose_model(explicit, pack_model=self.pack_model(behavior), provider=self._options.provider)
+        if chosen.is_default:
+            behavior.__dict__["_default_model"] = behavior.model = chosen.name
+        else:
+            check_model(behavior.name, chosen.name, self._options.provider)
+        return chosen.name
