@@ -148,7 +148,7 @@ def typed_values() -> st.SearchStrategy[Any]:
 
 
 def _keys_stay_apart(value: dict[Any, Any]) -> bool:
-    texts = [str(key).lower() for key in value]
+    texts = ["null" if key is None else str(key).lower() for key in value]
     return len(set(texts)) == len(texts) and all(not isinstance(key, float) for key in value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,10 @@ import activegraph
 import pytest
 from activegraph.cli import exit_codes
 from activegraph.cli.app import COMMANDS
+from activegraph.cli.help import EXAMPLES
 from support.cli import Said
+from support.server_logs import error, write_log
+from support.stored_runs import record_prices
 
 Cli = Callable[..., Said]
 
@@ -86,6 +90,32 @@ def test_help_for_an_unknown_command_is_answered_with_the_nearest(cli: Cli) -> N
 
 def test_help_wins_over_missing_arguments(cli: Cli) -> None:
     assert cli("fork", "-h").code == 0
+
+
+def test_every_page_teaches_by_examples(cli: Cli) -> None:
+    assert EXAMPLES.keys() == {"", *COMMANDS}
+
+
+@pytest.mark.parametrize(
+    "line", [line for command in EXAMPLES for _, line in EXAMPLES[command]], ids=lambda line: " ".join(line.split())
+)
+def test_an_example_of_a_help_page_works(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for run_id in ("run_a", "run_b"):
+        record_prices(tmp_path / "run.db", run_id=run_id)
+    write_log(tmp_path / "postgresql.json", [error("53300", "sorry, too many clients already")])
+    if "postgres://" in line:
+        line = line.replace("postgres://host/db", request.getfixturevalue("postgres_url"))
+
+    program, *arguments = shlex.split(line.replace("\\\n", ""))
+    said = cli(*arguments)
+
+    assert program == "activegraph"
+    assert said.code == 0, said.err
 
 
 def test_every_option_of_a_command_stands_on_its_page(cli: Cli) -> None:
@@ -454,6 +484,27 @@ def test_a_completion_script_knows_commands_and_options(cli: Cli, shell: str) ->
     assert said.code == 0
     assert "export-trace" in said.out
     assert "run-id" in said.out
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("ex", "export-trace"),
+        ("inspect sqlite:///run.db --pack", "--pack-version"),
+        ("inspect sqlite:///run.db --qu", "--quiet"),
+        ("fork sqlite:///run.db --run-id run_a --at", "--at-event"),
+        ("export-trace sqlite:///run.db --format j", "jsonl"),
+        ("completion f", "fish"),
+    ],
+)
+def test_bash_completes_what_is_typed(cli: Cli, tmp_path: Path, words: str, offered: str) -> None:
+    (tmp_path / "script").write_text(cli("completion", "bash").out)
+    typed = f"source ./script; COMP_WORDS=(activegraph {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))"
+    asked = f"{typed}; _activegraph; echo ${{COMPREPLY[*]}}; complete -p activegraph"
+
+    said = subprocess.run(["bash", "-c", asked], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert said.stdout.splitlines() == [offered, "complete -o default -F _activegraph activegraph"]
 
 
 def test_completion_needs_a_shell_that_it_knows(cli: Cli) -> None:

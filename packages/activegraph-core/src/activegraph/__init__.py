@@ -52,7 +52,14 @@ _HOMES = {
         "MissingProviderError",
         "MissingToolError",
         "NonSerializableEventError",
+        "PackConflictError",
         "PackError",
+        "PackNotFoundError",
+        "PackPromptLoadError",
+        "PackSchemaViolation",
+        "PackSettingsMissingError",
+        "PackValidationError",
+        "PackVersionConflictError",
         "PatternError",
         "RegistrationError",
         "ReplayDivergenceError",
@@ -76,6 +83,17 @@ _HOMES = {
     "activegraph.metrics": ("Metrics", "NoOpMetrics"),
     "activegraph.operations.inspect": ("inspect_run",),
     "activegraph.operations.migrate": ("MigrationReport", "MigrationRunReport", "migrate"),
+    "activegraph.packs": (
+        "DiscoveredPack",
+        "EmptySettings",
+        "ObjectType",
+        "Pack",
+        "PackPolicy",
+        "PackPrompt",
+        "PendingApproval",
+        "RelationType",
+        "load_prompts_from_dir",
+    ),
     "activegraph.policy": ("Policy",),
     "activegraph.runtime.budget": ("Budget",),
     "activegraph.runtime.diff": ("Diff", "DivergentObject", "DivergentRelation"),
@@ -167,7 +185,14 @@ if TYPE_CHECKING:
     from activegraph.errors import MissingProviderError as MissingProviderError
     from activegraph.errors import MissingToolError as MissingToolError
     from activegraph.errors import NonSerializableEventError as NonSerializableEventError
+    from activegraph.errors import PackConflictError as PackConflictError
     from activegraph.errors import PackError as PackError
+    from activegraph.errors import PackNotFoundError as PackNotFoundError
+    from activegraph.errors import PackPromptLoadError as PackPromptLoadError
+    from activegraph.errors import PackSchemaViolation as PackSchemaViolation
+    from activegraph.errors import PackSettingsMissingError as PackSettingsMissingError
+    from activegraph.errors import PackValidationError as PackValidationError
+    from activegraph.errors import PackVersionConflictError as PackVersionConflictError
     from activegraph.errors import PatternError as PatternError
     from activegraph.errors import RegistrationError as RegistrationError
     from activegraph.errors import ReplayDivergenceError as ReplayDivergenceError
@@ -193,6 +218,15 @@ if TYPE_CHECKING:
     from activegraph.operations.migrate import MigrationReport as MigrationReport
     from activegraph.operations.migrate import MigrationRunReport as MigrationRunReport
     from activegraph.operations.migrate import migrate as migrate
+    from activegraph.packs import DiscoveredPack as DiscoveredPack
+    from activegraph.packs import EmptySettings as EmptySettings
+    from activegraph.packs import ObjectType as ObjectType
+    from activegraph.packs import Pack as Pack
+    from activegraph.packs import PackPolicy as PackPolicy
+    from activegraph.packs import PackPrompt as PackPrompt
+    from activegraph.packs import PendingApproval as PendingApproval
+    from activegraph.packs import RelationType as RelationType
+    from activegraph.packs import load_prompts_from_dir as load_prompts_from_dir
     from activegraph.policy import Policy as Policy
     from activegraph.runtime.budget import Budget as Budget
     from activegraph.runtime.diff import Diff as Diff

@@ -55,6 +55,19 @@ LEAVES: list[tuple[str, type[Exception], type[Exception] | None, str]] = [
     ("InvalidActivateAfter", RegistrationError, ValueError, "invalid-activate-after"),
     ("ToolError", ExecutionError, None, "tool-error"),
     ("UnknownToolError", ExecutionError, RuntimeError, "unknown-tool-error"),
+    ("PackNotFoundError", RegistrationError, LookupError, "pack-not-found-error"),
+    *(
+        (name, category, None, slug)
+        for name, slug in (
+            ("PackValidationError", "pack-validation-error"),
+            ("PackConflictError", "pack-conflict-error"),
+            ("PackVersionConflictError", "pack-version-conflict-error"),
+            ("PackSettingsMissingError", "pack-settings-missing-error"),
+            ("PackPromptLoadError", "pack-prompt-load-error"),
+        )
+        for category in (RegistrationError, PackError)
+    ),
+    ("PackSchemaViolation", PackError, ValueError, "pack-schema-violation"),
     ("ApprovalNotFoundError", ExecutionError, LookupError, "approval-not-found-error"),
     ("RuntimeContextRequiredError", ExecutionError, RuntimeError, "runtime-context-required-error"),
     ("InvalidPatchLifecycleState", ExecutionError, ValueError, "invalid-patch-lifecycle-state"),
@@ -111,6 +124,7 @@ OWN_CONSTRUCTORS: dict[str, tuple[tuple[Any, ...], dict[str, Any], dict[str, Any
         {"tool_name": "look", "declared_tools": ["a"]},
         {"message": "no such tool", "tool_name": "look", "declared_tools": ("a",)},
     ),
+    "PackNotFoundError": (("p",), {"installed": ["q"]}, {"name": "p", "installed": ("q",)}),
     "InvalidToolRegistration": ((5,), {}, {"type": "int", "repr": "5"}),
     "InvalidActivateAfter": (
         (),

@@ -39,7 +39,7 @@ def test_a_proposal_waits_with_what_was_shown() -> None:
         "memo",
         {"text": "buy"},
         "needs a reader",
-        None,
+        "",
     )
     event = next(e for e in runtime.graph.events if e.type == "approval.proposed")
     assert (event.actor, event.caused_by) == ("proposer", "evt_001")
@@ -47,7 +47,7 @@ def test_a_proposal_waits_with_what_was_shown() -> None:
         "approval_id": "approval_001",
         "object_type": "memo",
         "reason": "needs a reader",
-        "pack": None,
+        "pack": "",
         "kind": "object",
         "data": {"text": "buy"},
         "behavior": "proposer",

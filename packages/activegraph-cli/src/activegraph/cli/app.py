@@ -15,7 +15,7 @@ from activegraph.cli.global_options import GLOBAL_OPTIONS
 if TYPE_CHECKING:
     from cyclopts import App, CycloptsError
 
-__all__ = ["COMMANDS", "GROUPS", "PROGRAM", "Call", "Command", "command_named", "make_app", "parse"]
+__all__ = ["COMMANDS", "GLOBAL_NAMES", "GROUPS", "PROGRAM", "Call", "Command", "command_named", "make_app", "parse"]
 
 PROGRAM = "activegraph"
 
@@ -44,7 +44,7 @@ GROUPS: dict[str, str] = {}
 """First words of commands of two words, and what the group is about."""
 
 
-_GLOBAL_NAMES = [name for names, _ in GLOBAL_OPTIONS for name in names.replace(",", "").split() if name[0] == "-"]
+GLOBAL_NAMES = [name for names, _ in GLOBAL_OPTIONS for name in names.replace(",", "").split() if name[0] == "-"]
 
 
 class Call(NamedTuple):
@@ -69,7 +69,7 @@ def command_named(tokens: list[str]) -> str:
         return first
     if first not in GROUPS:
         if first.startswith("-"):
-            raise UsageError(f"unknown option '{first}'.{did_you_mean(first, _GLOBAL_NAMES)}")
+            raise UsageError(f"unknown option '{first}'.{did_you_mean(first, GLOBAL_NAMES)}")
         known = [name for name in COMMANDS if " " not in name] + list(GROUPS)
         raise UsageError(f"unknown command '{first}'.{did_you_mean(first, known)}")
     if len(tokens) < 2 or tokens[1].startswith("-"):
@@ -120,7 +120,7 @@ def _message(error: CycloptsError) -> str:
     if isinstance(error, found.UnknownOptionError):
         given = (error.token.keyword or error.token.value).partition("=")[0]
         known = [name for argument in error.argument_collection for name in argument.names]
-        return f"unknown option '{given}'.{did_you_mean(given, [*known, *_GLOBAL_NAMES])}"
+        return f"unknown option '{given}'.{did_you_mean(given, [*known, *GLOBAL_NAMES])}"
     if isinstance(error, found.UnusedCliTokensError) and error.unused_tokens:
         return f"unexpected argument '{error.unused_tokens[0]}'"
     if isinstance(error, found.RepeatArgumentError):

@@ -12,7 +12,15 @@ from activegraph.behaviors.signature import check_signature, name_of
 if TYPE_CHECKING:
     from activegraph.llm.decorators import llm_behavior as llm_behavior
 
-__all__ = ["behavior", "clear_registry", "get_registry", "register", "relation_behavior"]
+__all__ = [
+    "behavior",
+    "clear_registry",
+    "declared_behavior",
+    "declared_relation_behavior",
+    "get_registry",
+    "register",
+    "relation_behavior",
+]
 
 
 def behavior(
@@ -43,31 +51,18 @@ def behavior(
         UnsupportedPatternError: The pattern is none of the language.
         InvalidActivateAfter: The delay is no whole number of events.
     """
-    if callable(name):
-        raise TypeError(
-            "@behavior needs parentheses: write\n"
-            "    @behavior(on=[...])\n"
-            f"    def {name_of(name)}(event, graph, ctx): ..."
-        )
-
-    def declare(fn: Callable[..., Any]) -> Behavior:
-        check_signature(fn, "@behavior", "event", "graph", "ctx")
-        return register(
-            Behavior(
-                name=name or name_of(fn),
-                fn=fn,
-                on=on,  # type: ignore[arg-type]  # what is given is checked and copied there
-                where=where,  # type: ignore[arg-type]
-                view_spec=view,  # type: ignore[arg-type]
-                creates=creates,  # type: ignore[arg-type]
-                budget=budget,
-                priority=priority,
-                pattern=pattern,
-                activate_after=activate_after,  # type: ignore[arg-type]
-            )
-        )
-
-    return declare
+    declare = declared_behavior(
+        name=name,
+        on=on,
+        where=where,
+        view=view,
+        creates=creates,
+        budget=budget,
+        priority=priority,
+        pattern=pattern,
+        activate_after=activate_after,
+    )
+    return lambda fn: register(declare(fn))
 
 
 def relation_behavior(
@@ -84,6 +79,41 @@ def relation_behavior(
     activate_after: int | str | None = None,
 ) -> Callable[[Callable[..., Any]], RelationBehavior]:
     """Declare `fn(relation, event, graph, ctx)`, called once per relation that the event's payload names an end of."""
+    declare = declared_relation_behavior(
+        relation_type,
+        name=name,
+        on=on,
+        where=where,
+        view=view,
+        creates=creates,
+        budget=budget,
+        priority=priority,
+        pattern=pattern,
+        activate_after=activate_after,
+    )
+    return lambda fn: register(declare(fn))
+
+
+def declared_behavior(*, name: str | None, view: Any, **fields: Any) -> Callable[[Callable[..., Any]], Behavior]:
+    """What `behavior` does, but that nothing is registered; `fields` are those of `Behavior`."""
+    if callable(name):
+        raise TypeError(
+            "@behavior needs parentheses: write\n"
+            "    @behavior(on=[...])\n"
+            f"    def {name_of(name)}(event, graph, ctx): ..."
+        )
+
+    def declare(fn: Callable[..., Any]) -> Behavior:
+        check_signature(fn, "@behavior", "event", "graph", "ctx")
+        return Behavior(name=name or name_of(fn), fn=fn, view_spec=view, **fields)
+
+    return declare
+
+
+def declared_relation_behavior(
+    relation_type: str, *, name: str | None, view: Any, **fields: Any
+) -> Callable[[Callable[..., Any]], RelationBehavior]:
+    """What `relation_behavior` does, but that nothing is registered; `fields` are those of `RelationBehavior`."""
     if callable(relation_type):
         raise TypeError(
             "@relation_behavior needs the relation's type: write\n"
@@ -93,21 +123,7 @@ def relation_behavior(
 
     def declare(fn: Callable[..., Any]) -> RelationBehavior:
         check_signature(fn, "@relation_behavior", "relation", "event", "graph", "ctx")
-        return register(
-            RelationBehavior(
-                name=name or name_of(fn),
-                fn=fn,
-                relation_type=relation_type,
-                on=on,  # type: ignore[arg-type]  # what is given is checked and copied there
-                where=where,  # type: ignore[arg-type]
-                view_spec=view,  # type: ignore[arg-type]
-                creates=creates,  # type: ignore[arg-type]
-                budget=budget,
-                priority=priority,
-                pattern=pattern,
-                activate_after=activate_after,  # type: ignore[arg-type]
-            )
-        )
+        return RelationBehavior(name=name or name_of(fn), fn=fn, relation_type=relation_type, view_spec=view, **fields)
 
     return declare
 

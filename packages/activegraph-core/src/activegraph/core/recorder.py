@@ -39,8 +39,8 @@ class RunObserver(Protocol):
     def recorded(self, event: Event) -> None:
         """A live event is in the projection: queue it if it is to be dispatched."""
 
-    def committed(self) -> None:
-        """What was recorded is in the log now."""
+    def committed(self, events: Sequence[Event]) -> None:
+        """These events, recorded before, are in the log now."""
 
     def commit_failed(self, error: BaseException) -> None:
         """The log is stopped: memory is ahead of it."""
@@ -118,7 +118,7 @@ class Recorder:
             self.stop(error)
             raise
         if self.observer is not None:
-            self.observer.committed()
+            self.observer.committed((event,))
         self._tell_listeners((event,))
 
     def commit_step(self, sync: bool | None, *, is_last: bool = True) -> None:
@@ -139,7 +139,7 @@ class Recorder:
             self.stop(error)
             raise
         if self.observer is not None:
-            self.observer.committed()
+            self.observer.committed(events)
         self._tell_listeners(events, later=not is_last)
 
     def stop(self, error: BaseException) -> None:
@@ -176,6 +176,9 @@ class Recorder:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Collect host changes into one step; what was emitted is committed even if the block raises."""
+        if self.transactions == 0:
+            # A runtime may have something to emit first, of which listeners hear: so not under the lock.
+            self.check_writable("transaction")
         with self._stack_lock:
             if self.transactions == 0:
                 self.check_writable("transaction")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from copy import copy
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -48,6 +48,22 @@ _LARGE = MAX_BYTES - 1024 * 1024
 _SOME_TIME = "2026-05-15T10:32:01Z"
 
 
+class SchemaCheck(Protocol):
+    """Asked before a change is emitted; may refuse it by raising. Projecting a log asks nobody."""
+
+    def object_data(self, type: str, data: dict[str, Any]) -> dict[str, Any]:
+        """What is stored for the data of a new object; `data` itself where nothing is to be said of the type."""
+
+    def judges_object(self, type: str) -> bool:
+        """Whether data of this type is looked at."""
+
+    def check_patch(self, type: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+        """Refuse what an object's data would be after a patch."""
+
+    def check_relation(self, type: str, source_type: str | None, target_type: str | None) -> None:
+        """Refuse a relation by the types of its ends; None for an id without an object."""
+
+
 class _Draft(Struct, frozen=True, gc=False):
     """A patch but for its id and time; bytes are canonical text."""
 
@@ -69,6 +85,8 @@ class GraphWriter:
         self.ids = ids
         self.clock = clock
         self.run_id = run_id
+        self.schemas: SchemaCheck | None = None
+        """Who checks objects, relations and patches; None where nobody does."""
         self._dropped_provenance_of: set[str | None] = set()
 
     def event(self, type: str, payload: bytes, stamp: Stamp, timestamp: str | None = None) -> Event:
@@ -111,6 +129,8 @@ class GraphWriter:
     ) -> tuple[str, bytes, bytes, bytes]:
         type = require_text("type", type)
         encoded_type = encode_plain(type, "object.type", 2)
+        if self.schemas is not None:
+            data = self.schemas.object_data(type, self._own_fields("data", data, stamp))
         encoded = self._encode_fields("data", data, "object.data", stamp)
         references = encoded_evidence(evidence)
         if len(encoded) + len(references) > _LARGE:
@@ -128,6 +148,8 @@ class GraphWriter:
             encode_plain(require_text("target", target), "target"),
         )
         encoded_type = encode_plain(require_text("type", type), "relation.type", 2)
+        if self.schemas is not None:
+            self.schemas.check_relation(type, self._type_of(source), self._type_of(target))
         encoded = self._encode_fields("data", {} if data is None else data, "relation.data", stamp)
         if len(encoded) > _LARGE:
             about = self._provenance(stamp, _SOME_TIME, b"[]")
@@ -163,6 +185,8 @@ class GraphWriter:
         if state is None:
             raise KeyError(f"unknown object: {target}")
         value = self._encode_fields("updates", updates, "patch.value", stamp)
+        if self.schemas is not None:
+            self._check_patch(self.schemas, state, "update", value)
         draft = self._draft(stamp, state.id, "update", value, rationale, evidence, status="applied")
         tail = b',"target":%b,"diff":%b}' % (encode_plain(state.id), self._diff("update", state, value))
         if len(value) + len(tail) > _LARGE:
@@ -205,6 +229,8 @@ class GraphWriter:
             reason = f"version mismatch: expected {proposed.expected_version}, got {target.version}"
             return self._reject(take, stamp, proposed, encode_plain(reason))
         fields = patch_handle(proposed).to_dict()
+        if self.schemas is not None:
+            self._check_patch(self.schemas, target, proposed.op, encode_plain(fields["value"]))
         fields["status"] = "applied"
         payload = b'{"patch":%b,"target":%b,"diff":%b,"approved_by":%b}' % (
             encode_plain(fields, "patch", 2),
@@ -281,16 +307,36 @@ class GraphWriter:
     def _diff(self, op: str, state: ObjectState, value: bytes) -> bytes:
         return encode_plain(diff_of(op, state.data(), decode_canonical(value)), "diff", 2)
 
+    def _check_patch(self, schemas: SchemaCheck, state: ObjectState, op: str, value: bytes) -> None:
+        if schemas.judges_object(state.type):
+            before, fields = state.data(), decode_canonical(value)
+            schemas.check_patch(state.type, before, {**before, **fields} if op == "update" else fields)
+
+    def _type_of(self, object_id: str) -> str | None:
+        state = self.projection.objects.get(object_id)
+        return None if state is None else state.type
+
     def _encode_fields(self, name: str, fields: dict[str, Any], path: str, stamp: Stamp) -> bytes:
         require_fields(name, fields)
         if "provenance" not in fields:
             return encode_plain(fields, path, 3)
         encoded = encode_plain(without_provenance(fields), path, 3)
-        if stamp.actor not in self._dropped_provenance_of:
-            self._dropped_provenance_of.add(stamp.actor)
-            message = "provenance in %s is dropped: the graph writes it"
-            say(_logger, logging.WARNING, message, name, run_id=self.run_id, behavior=stamp.actor)
+        self._say_dropped(name, stamp.actor)
         return encoded
+
+    def _own_fields(self, name: str, fields: dict[str, Any], stamp: Stamp) -> dict[str, Any]:
+        """`fields` less what only the graph writes."""
+        require_fields(name, fields)
+        if "provenance" not in fields:
+            return fields
+        self._say_dropped(name, stamp.actor)
+        return without_provenance(fields)
+
+    def _say_dropped(self, name: str, actor: str | None) -> None:
+        if actor not in self._dropped_provenance_of:
+            self._dropped_provenance_of.add(actor)
+            message = "provenance in %s is dropped: the graph writes it"
+            say(_logger, logging.WARNING, message, name, run_id=self.run_id, behavior=actor)
 
     def _provenance(self, stamp: Stamp, now: str, evidence: bytes) -> bytes:
         return provenance(stamp, timestamp=now, run_id=self.run_id, evidence=evidence, created_by=stamp.actor)

@@ -26,6 +26,15 @@ from activegraph.errors.execution import (
     RuntimeContextRequiredError,
 )
 from activegraph.errors.llm import LLMBehaviorError, MissingProviderError
+from activegraph.errors.packs import (
+    PackConflictError,
+    PackNotFoundError,
+    PackPromptLoadError,
+    PackSchemaViolation,
+    PackSettingsMissingError,
+    PackValidationError,
+    PackVersionConflictError,
+)
 from activegraph.errors.pattern import UnsupportedPatternError
 from activegraph.errors.registration import (
     AmbiguousBehaviorError,
@@ -86,7 +95,14 @@ __all__ = [
     "MissingProviderSDK",
     "MissingToolError",
     "NonSerializableEventError",
+    "PackConflictError",
     "PackError",
+    "PackNotFoundError",
+    "PackPromptLoadError",
+    "PackSchemaViolation",
+    "PackSettingsMissingError",
+    "PackValidationError",
+    "PackVersionConflictError",
     "PatternError",
     "RegistrationError",
     "ReplayDivergenceError",

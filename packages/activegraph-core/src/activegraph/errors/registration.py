@@ -94,7 +94,7 @@ class _Ambiguous(RegistrationError, ValueError):
         owners = tuple(packs or ())
         full = ", ".join(f"{pack}.{name}" for pack in owners) or f"<pack>.{name}"
         super().__init__(
-            f"{self._kind} name {name!r} exists in several packs: {', '.join(owners) or 'unknown'}",
+            f"{self._kind} name {name!r} is ambiguous: several packs have it: {', '.join(owners) or 'unknown'}",
             what_failed=f"Looking up {self._kind} {name!r} by its short name.",
             why="A short name must mean one thing.",
             how_to_fix=f"Use the full name: {full}",

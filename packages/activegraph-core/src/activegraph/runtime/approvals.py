@@ -6,13 +6,13 @@ A grant counts with its object: where a fork cut the object away, the approval i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from activegraph.core.changes import Stamp, require_fields, require_text
 from activegraph.core.codec import check_header, decode_canonical, encode_payload_bytes
 from activegraph.core.frozen import freeze
 from activegraph.errors import ApprovalNotFoundError
+from activegraph.packs.pending import PendingApproval
 
 if TYPE_CHECKING:
     from activegraph.runtime.engine import Engine
@@ -21,24 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["APPROVAL_TYPES", "Approvals", "PendingApproval", "approve", "deny", "propose_object"]
 
 APPROVAL_TYPES = frozenset({"approval.proposed", "approval.granted", "approval.denied"})
-
-
-@dataclass(frozen=True)
-class PendingApproval:
-    """An object that waits for a decision.
-
-    Attributes:
-        data: What would be created, as it was shown.
-        reason: Why, in the behavior's words.
-        pack: The pack whose behavior proposed it, if any.
-    """
-
-    id: str
-    kind: str
-    object_type: str
-    data: dict[str, Any]
-    reason: str
-    pack: str | None
 
 
 class _Logged(Protocol):
@@ -111,7 +93,7 @@ class Approvals:
                         object_type,
                         freeze(data),
                         fields.get("reason") or "",
-                        fields.get("pack"),
+                        fields.get("pack") or "",
                     ),
                     event.id,
                 )
@@ -139,7 +121,7 @@ def propose_object(step: Invocation, object_type: str, data: dict[str, Any], rea
         "approval_id": "",
         "object_type": object_type,
         "reason": reason,
-        "pack": None,
+        "pack": step.engine.packs.gate_of(object_type),
         "kind": "object",
         "data": data,
         "behavior": step.name,

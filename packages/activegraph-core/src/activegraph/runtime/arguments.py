@@ -24,6 +24,7 @@ __all__ = [
     "checked_graph",
     "checked_predicate",
     "given_or",
+    "require_one_store",
 ]
 
 T = TypeVar("T")
@@ -125,3 +126,18 @@ def call_options(
 def given_or(given: T | None, inherited: T) -> T:
     """An argument of a fork, or what its parent has."""
     return inherited if given is None else given
+
+
+def require_one_store(persist_to: object, store: object) -> None:
+    """Refuse two places for one log.
+
+    Raises:
+        InvalidRuntimeConfiguration: Both were given.
+    """
+    if persist_to is not None and store is not None:
+        raise InvalidRuntimeConfiguration(
+            "`persist_to` and `store` were both given",
+            what_failed="Building a runtime with `persist_to=` and `store=`.",
+            why="A run has one log.",
+            how_to_fix="Give one of the two.",
+        )

@@ -60,6 +60,8 @@ class Budget:
         self._exhausted_by: str | None = None
         self.on_near_limit: Callable[[str, float, float], None] | None = None
         """Called with dimension, use and limit whenever a check finds at least 80 % used."""
+        self.on_cost: Callable[[Budget], None] | None = None
+        """Called with this budget after each cost."""
         self._started_at: float | None = None
         self._clock: Any = Clock()
 
@@ -145,6 +147,13 @@ class Budget:
         """Add the cost of a call, in US dollars."""
         self.cost_used += _money(amount)
         self.used[_COST] = float(self.cost_used)
+        if self.on_cost is not None:
+            self.on_cost(self)
+
+    def events_remaining(self) -> float | None:
+        """How many events may still be taken from the queue, never below 0; None without a limit."""
+        limit = self.limits["max_events"]
+        return None if limit == math.inf else max(limit - self.used["max_events"], 0.0)
 
     def cost_remaining_amount(self) -> Decimal | None:
         """What is left in US dollars, never below 0; None without a limit."""

@@ -22,6 +22,7 @@ from activegraph.core.graph import Graph
 from activegraph.core.log import LogStore
 from activegraph.core.log_lines import say
 from activegraph.core.refusals import stopped
+from activegraph.packs.loaded import NO_PACKS, LoadedPacks
 from activegraph.runtime.approvals import APPROVAL_TYPES, Approvals
 from activegraph.runtime.arguments import Durability
 from activegraph.runtime.budget import Budget
@@ -30,6 +31,7 @@ from activegraph.runtime.matching import Matching
 from activegraph.runtime.model_behaviors import ModelBehaviors
 from activegraph.runtime.outside import CallOptions, Outside
 from activegraph.runtime.owed import Owed
+from activegraph.runtime.pack_events import record_packs
 from activegraph.runtime.progress import replace_turn
 from activegraph.runtime.queue import SUBSCRIBABLE, DelayedEntries, WorkItem, is_internal
 from activegraph.runtime.recording import RunFacts
@@ -38,6 +40,8 @@ from activegraph.runtime.scanner import CutOff
 from activegraph.runtime.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
+    from activegraph.packs.values import Pack
+    from activegraph.runtime.measures import Measures
     from activegraph.store.base import EventStore
 
 __all__ = ["Engine", "Published"]
@@ -69,6 +73,7 @@ class Engine:
     owned: EventStore | None = None
     """The store, if a runtime of this graph opened it and has to close it."""
     tick = 0
+    packs: LoadedPacks = NO_PACKS
     trigger: Event | None = None
     """The event that the running invocation reacts to."""
     trigger_depth: int | None = None
@@ -84,6 +89,8 @@ class Engine:
     last_taken: str | None = None
     """Id of the event that was taken from the queue last."""
     last_stop: tuple[str, str | None] | None = None
+    measures: Measures | None = None
+    """What tells the metrics backend; None where nobody would see it."""
     worked = False
     """Whether anything was dispatched or invoked since the last `runtime.*` event."""
     _indexed: Subscriptions | None = None
@@ -127,10 +134,14 @@ class Engine:
         """How requests are committed before their calls, and answers after them."""
         self.outside = Outside(options, self.log, self.run_id, graph.clock)
         self.model_behaviors = ModelBehaviors(options)
+        self.model_behaviors.pack_tools = lambda: self.packs.tools.values()  # noqa: PLW0108 - of the packs as they are then
+        self.model_behaviors.find_pack_tool = lambda name, behavior: self.packs.exported.get(name)
         self.queue: deque[WorkItem] = deque()
         self.delayed = DelayedEntries()
         """Invocations that wait for their tick."""
         self.approvals = Approvals()
+        self.unrecorded_packs: deque[tuple[Pack, bytes]] = deque()
+        """Packs, and their payloads of `pack.loaded`, that wait for the first host change or `run_*`."""
         self.depths: dict[str, int] = {}
         """Causal depths that were looked up in the log."""
         previous = self.recorder.observer
@@ -148,9 +159,11 @@ class Engine:
         previous = self.recorder.observer
         if isinstance(previous, Engine):
             previous.closed = True
+            previous.stop_measuring()
             self._take_over(previous)
         self.recorder.observer = self
         self.recorder.host_sync = self.host_sync
+        self.writer.schemas = self.packs.schemas
         if self.frame is not None and getattr(self.frame, "id", None) is None:
             self.frame.id = self.graph.ids.frame()
         self.log.on_advance = self.publish
@@ -163,25 +176,50 @@ class Engine:
         self.owed, self.cut = previous.owed, previous.cut
         self.tick, self.last_taken, self.last_stop = previous.tick, previous.last_taken, previous.last_stop
         self.worked = previous.worked
-        heard = self._awaited_now()
-        self._unheard = sum(item.internal and item.event.type not in heard for item in self.queue)
         self.matching = previous.matching
         self._indexed = previous._indexed
         if previous.owned is not None:
             self.url, self.owned, previous.owned = previous.url, previous.owned, None
+        self.count_waiting()
+
+    def count_waiting(self) -> None:
+        """Work out anew how many of the events that wait the behaviors of now are to see."""
+        heard = self._awaited_now()
+        self._unheard = sum(item.internal and item.event.type not in heard for item in self.queue)
         if self.owed is not None:
             self.owed_depth = self.owed.depth(Subscriptions(tuple(self.behaviors_now())))
 
     def detach(self) -> None:
         """Refuse to run from now on. What happens to the graph is still queued, for a later runtime of it."""
         self.closed = True
+        self.stop_measuring()
         if self.recorder.observer is self:
             self.recorder.host_sync = None
+            self.writer.schemas = None
+
+    def use_packs(self, packs: LoadedPacks) -> None:
+        """Have these packs from now on."""
+        self.packs = packs
+        if self.recorder.observer is self:
+            self.writer.schemas = packs.schemas
+            self.count_waiting()
+            with self.log.lock:
+                self.publish()
+
+    def stop_measuring(self) -> None:
+        """Take the run's series back and measure nothing more."""
+        measures, self.measures = self.measures, None
+        self.budget.on_cost = None
+        if measures is not None:
+            measures.close()
 
     def use_budget(self, budget: Budget) -> None:
         """Measure by this budget from now on."""
         budget.use_clock(self.graph.clock)
         budget.on_near_limit = self._say_near_limit
+        if self.measures is not None:
+            self.budget.on_cost = None
+            budget.on_cost = self.measures.cost_left
         self.budget = budget
 
     def _say_near_limit(self, key: str, used: float, limit: float) -> None:
@@ -217,7 +255,8 @@ class Engine:
 
     def behaviors_now(self) -> Sequence[AnyBehavior]:
         """The behaviors that a `run_*` starting now would use."""
-        return get_registry() if self.explicit is None else self.explicit
+        own = get_registry() if self.explicit is None else self.explicit
+        return [*own, *self.packs.behaviors] if self.packs.behaviors else own
 
     def refresh_subscriptions(self) -> Subscriptions:
         """Index the behaviors as they are now, and build the queue that a load left owed."""
@@ -253,6 +292,8 @@ class Engine:
             return
         if self.cut is not None and not self.running:
             raise unfinished_error(self.run_id, self.cut)
+        if self.unrecorded_packs:
+            record_packs(self)
 
     def recorded(self, event: Event) -> None:
         """Queue a live event if somebody is to see it."""
@@ -277,6 +318,8 @@ class Engine:
 
     def _push(self, item: WorkItem) -> None:
         self.queue.append(item)
+        if self.measures is not None:
+            self.measures.queued(self.queue_depth())
         if _logger.isEnabledFor(logging.DEBUG):
             self.log_queue("push", item)
 
@@ -291,8 +334,10 @@ class Engine:
             return False
         return not (type.startswith("behavior.") and self.trigger is not None and is_internal(self.trigger.type))
 
-    def committed(self) -> None:
-        """Record the goal that a `goal.created` of the host's or a behavior's has brought."""
+    def committed(self, events: Sequence[Event]) -> None:
+        """Measure what is in the log now, and record the goal that a `goal.created` among it has brought."""
+        if self.measures is not None:
+            self.measures.committed(events)
         if self.facts.has_unrecorded_goal:
             self.facts.record_goal()
 

@@ -191,9 +191,10 @@ class Context:
         return self._invocation.llm_provider
 
     @property
-    def settings(self) -> None:
+    def settings(self) -> Any:
         """Settings of the pack that owns the behavior, else None."""
-        return None
+        step = self._invocation
+        return step.engine.packs.settings_of(step.subscriber.behavior)
 
     @property
     def matches(self) -> Sequence[Any]:
@@ -220,6 +221,6 @@ class Context:
         require_stack()
         return propose_object(step, object_type, data, reason)
 
-    def pack_settings(self, name: str) -> None:
+    def pack_settings(self, name: str) -> Any:
         """Settings of a loaded pack, or None."""
-        return
+        return self._invocation.engine.packs.settings(name)

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from activegraph.behaviors.base import AnyBehavior
 from activegraph.core.graph import Graph
-from activegraph.errors import BehaviorNotFoundError
 from activegraph.runtime.approvals import PendingApproval
 from activegraph.runtime.engine import Engine
+from activegraph.runtime.lookup import find_behavior, find_tool
 from activegraph.runtime.status import RuntimeStatus, status_of
 from activegraph.runtime.subscriptions import Subscriptions
 from activegraph.trace.export import export_jsonl
 from activegraph.trace.printer import Trace, graph_lines
 
 if TYPE_CHECKING:
+    from activegraph.packs import Pack
     from activegraph.tools.base import Tool
 
 __all__ = ["BehaviorFailure", "RunFace"]
@@ -86,16 +87,13 @@ class RunFace:
             export_jsonl(self._engine.log.read(), file)
 
     def get_behavior(self, name: str) -> AnyBehavior:
-        """The behavior of this name.
+        """The behavior of this name; a behavior of a pack is found by its short name too.
 
         Raises:
             BehaviorNotFoundError: There is none.
+            AmbiguousBehaviorError: Several packs have one of this short name.
         """
-        known = self._engine.behaviors_now()
-        for behavior in known:
-            if behavior.name == name:
-                return behavior
-        raise BehaviorNotFoundError(name, registered=[behavior.name for behavior in known])
+        return find_behavior(self._engine, name)
 
     @property
     def tool_registry(self) -> dict[str, Tool]:
@@ -103,12 +101,17 @@ class RunFace:
         return dict(self._engine.model_behaviors.tools)
 
     def get_tool(self, name: str) -> Tool:
-        """The tool of this name, before the first run too.
+        """The tool of this name, before the first run too; a tool of a pack is found by its short name too.
 
         Raises:
             ToolNotFoundError: There is none.
+            AmbiguousToolError: Several packs have one of this short name.
         """
-        return self._engine.model_behaviors.find_tool(name, self._engine.behaviors_now())
+        return find_tool(self._engine, name)
+
+    def loaded_packs(self) -> list[Pack]:
+        """The attached packs, in load order."""
+        return [attachment.pack for attachment in self._engine.packs.attachments]
 
     def pending_approvals(self) -> list[PendingApproval]:
         """What behaviors proposed and nobody has decided on, oldest first."""

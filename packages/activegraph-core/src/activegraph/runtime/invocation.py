@@ -82,12 +82,16 @@ class Invocation:
         """
         engine, subscriber, relation = self.engine, self.subscriber, self.relation
         informing = _logger.isEnabledFor(logging.INFO)
-        began = engine.monotonic() if informing else 0.0
+        measures = engine.measures
+        began = engine.monotonic() if informing or measures is not None else 0.0
         if subscriber.matcher is not None:
             self._match()
         type = "behavior.started" if relation is None else "relation_behavior.started"
+        is_news = not self.prefix
         self._mark(type, started(subscriber, self.trigger, self._trigger_id, relation))
-        if informing and not self.prefix:
+        if measures is not None and is_news:
+            measures.begins(self.name)
+        if informing and is_news:
             say(_logger, logging.INFO, "behavior invoked: %s", self.name, **self.log_fields())
         graph, context = BehaviorGraph(self), Context(self)
         engine.projection.removals = self._removals
@@ -106,6 +110,8 @@ class Invocation:
             engine.projection.removals = None
             self.is_running = False
             graph._invocation = None
+        if measures is not None:
+            measures.finished(self.name, engine.monotonic() - began)
 
     def _call(self, graph: BehaviorGraph, context: Context) -> None:
         behavior, relation = self.subscriber.behavior, self.relation
@@ -217,6 +223,8 @@ class Invocation:
             self.engine.projection.apply(recorded.type, raw_payload(recorded))
             if recorded.type in APPROVAL_TYPES:
                 self.engine.approvals.take(recorded, raw_payload(recorded))
+            if self.engine.measures is not None:
+                self.engine.measures.met(recorded)
         except BaseException as error:
             self._stop(error)
             raise
@@ -227,6 +235,8 @@ class Invocation:
         if isinstance(error, ReplayDivergenceError):
             error.how_to_fix = self._way_on(error)
             log_divergence(self.engine.run_id, error)
+            if self.engine.measures is not None:
+                self.engine.measures.diverged(error.kind)
 
     def _way_on(self, error: ReplayDivergenceError) -> str:
         """Where to look, and that a fork before the invocation began leaves what it recorded behind."""

@@ -20,6 +20,7 @@ from activegraph.errors import IncompatibleRuntimeState
 from activegraph.runtime.depth import causal_depth
 from activegraph.runtime.engine import Engine
 from activegraph.runtime.in_doubt import refuse_doubt
+from activegraph.runtime.pack_events import record_packs
 from activegraph.runtime.queue import WorkItem
 from activegraph.runtime.refusals import closed_error
 from activegraph.runtime.subscriptions import Subscriptions
@@ -47,12 +48,18 @@ def on_the_stack(engine: Engine, operation: str) -> Iterator[Subscriptions]:
     recorder.take_stack(operation)
     try:
         subscriptions = engine.refresh_subscriptions()
+        record_packs(engine)
         with log.lock:
             engine.running = True
             engine.publish()
+        if engine.measures is not None:
+            engine.measures.budget(engine.budget)
         yield subscriptions
     finally:
         recorder.leave_stack()
+        if engine.measures is not None:
+            engine.measures.queued(engine.queue_depth())
+            engine.measures.budget(engine.budget)
         with log.lock:
             engine.running = False
             if log.failure is None:
@@ -98,6 +105,8 @@ def _dispatch(engine: Engine, subscriptions: Subscriptions, item: WorkItem) -> T
             recorder.commit_step(engine.step_sync)
         if turn is None:
             engine.queue.popleft()
+            if engine.measures is not None:
+                engine.measures.queued(engine.queue_depth())
         return turn
     except BaseException as error:
         # An interrupt, wherever it came, or a store that failed: this event is half done here and owed in the log.
@@ -137,6 +146,8 @@ def _take(engine: Engine, item: WorkItem) -> None:
     engine.last_taken = item.event.id
     if not item.internal:
         engine.budget.consume("max_events")
+        if engine.measures is not None:
+            engine.measures.events_left(engine.budget)
     if _logger.isEnabledFor(logging.DEBUG):
         engine.log_queue("pop", item)
     if item.depth is None:

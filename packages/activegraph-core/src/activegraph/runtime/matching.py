@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from activegraph.core.codec import decode_canonical
 from activegraph.core.event import Event, raw_payload
+from activegraph.core.log_lines import say
 from activegraph.core.projection import Projection
 from activegraph.runtime.subscriptions import Subscriber
 
@@ -13,7 +16,15 @@ if TYPE_CHECKING:
     from activegraph.patterns.match_set import MatchSet
     from activegraph.patterns.view import MatchView
 
-__all__ = ["Matching", "touched_element"]
+__all__ = ["SLOW_SECONDS", "Matching", "touched_element"]
+
+SLOW_SECONDS = 0.1
+"""How long an evaluation may take before it is said that it was slow."""
+
+_SILENCE_SECONDS = 60.0
+"""How long nothing more is said about the same behavior then."""
+
+_logger = logging.getLogger("activegraph.patterns")
 
 
 class Matching:
@@ -22,10 +33,19 @@ class Matching:
     def __init__(self, projection: Projection) -> None:
         self._projection = projection
         self._sets: dict[int, MatchSet] = {}
+        self._said_slow: dict[str, float] = {}
 
-    def has_match(self, subscriber: Subscriber) -> bool:
-        """Whether the behavior's pattern matches the graph as it is now."""
-        return len(self._set_of(subscriber)) > 0
+    def count(self, subscriber: Subscriber) -> int:
+        """How many matches the behavior's pattern has in the graph as it is now."""
+        return len(self._set_of(subscriber))
+
+    def say_slow(self, behavior: str, found: int, seconds: float, *, run_id: str, event_id: str) -> None:
+        """The WARNING of an evaluation that took long; of each behavior only now and then."""
+        now, last = perf_counter(), self._said_slow.get(behavior)
+        if last is None or now - last >= _SILENCE_SECONDS:
+            self._said_slow[behavior] = now
+            fields = {"run_id": run_id, "event_id": event_id, "behavior": behavior, "latency_seconds": seconds}
+            say(_logger, logging.WARNING, "slow pattern: %s %d matches", behavior, found, **fields)
 
     def matches(self, subscriber: Subscriber) -> MatchView:
         """All matches as of now; what the graph becomes later does not change them."""

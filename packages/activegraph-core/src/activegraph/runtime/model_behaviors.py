@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from activegraph.behaviors.base import AnyBehavior
-from activegraph.errors import MissingProviderError, MissingToolError, ToolNotFoundError
+from activegraph.errors import MissingProviderError, MissingToolError
 from activegraph.llm.behavior import LLMBehavior
 from activegraph.llm.models import check_model, choose_model
 from activegraph.runtime.call_budget import behavior_budget
@@ -78,7 +78,11 @@ class ModelBehaviors:
                     self._model_of(behavior)
 
     def collect_tools(self, behaviors: Iterable[AnyBehavior]) -> dict[str, Tool]:
-        """All tools that these behaviors and this runtime know, by name."""
+        """All tools that these behaviors, this runtime and its packs know, by name."""
+        return by_name([*self.own_tools(behaviors).values(), *self.pack_tools()])
+
+    def own_tools(self, behaviors: Iterable[AnyBehavior]) -> dict[str, Tool]:
+        """The same without the packs'."""
         given = get_tool_registry() if self._options.tools is None else self._options.tools
         declared = (
             one
@@ -87,18 +91,7 @@ class ModelBehaviors:
             for one in behavior.tools
             if isinstance(one, Tool)
         )
-        return by_name([*given, *self.pack_tools(), *declared])
-
-    def find_tool(self, name: str, behaviors: Iterable[AnyBehavior]) -> Tool:
-        """A tool by its name, as a run that starts now would know it.
-
-        Raises:
-            ToolNotFoundError: There is none.
-        """
-        tools = self.collect_tools(behaviors)
-        if name not in tools:
-            raise ToolNotFoundError(name, registered=sorted(tools))
-        return tools[name]
+        return by_name([*given, *declared])
 
     def _prepare(self, behavior: LLMBehavior, tools: dict[str, Tool]) -> Prepared:
         if self._options.provider is None:

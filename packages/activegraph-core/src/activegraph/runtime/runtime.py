@@ -11,7 +11,6 @@ from activegraph.behaviors.base import AnyBehavior
 from activegraph.core.changes import require_text
 from activegraph.core.clock import Clock
 from activegraph.core.graph import Graph
-from activegraph.errors import InvalidRuntimeConfiguration
 from activegraph.metrics import NoOpMetrics
 from activegraph.runtime.approvals import approve, deny
 from activegraph.runtime.arguments import (
@@ -21,6 +20,7 @@ from activegraph.runtime.arguments import (
     checked_graph,
     checked_predicate,
     given_or,
+    require_one_store,
 )
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.diff import Diff, diff_logs
@@ -30,6 +30,8 @@ from activegraph.runtime.forking import fork_in_store
 from activegraph.runtime.in_doubt import UNSET, resolve_tool
 from activegraph.runtime.loading import load_run
 from activegraph.runtime.loop import finish_cut_off, go_on, on_the_stack, run_loop
+from activegraph.runtime.measures import SeriesKeeper, measures_of
+from activegraph.runtime.pack_loading import attach_packs, load_pack
 from activegraph.runtime.saving import close_owned, put_under_store, save_state
 from activegraph.runtime.starting import (
     adopt_frame,
@@ -43,6 +45,7 @@ from activegraph.runtime.starting import (
 
 if TYPE_CHECKING:
     from activegraph.llm.cache import LLMCache
+    from activegraph.packs import Pack
     from activegraph.store.base import EventStore
     from activegraph.tools.base import Tool
     from activegraph.tools.cache import ToolCache
@@ -69,10 +72,12 @@ class Runtime(RunFace):
         llm_cache, tool_cache: Where to look; empty by default.
         replay_reinvoke_deterministic: Call deterministic tools although an answer is recorded.
         llm_retry_max_attempts: How often a model is asked at most where asking again may help; waits are in seconds.
+        packs: Packs, or pairs of a pack and its settings, attached in this order.
         durability: `"effect"`, `"every-step"` or `"os"`: what a power cut may take back.
 
     Raises:
         InvalidRuntimeConfiguration: Arguments that exclude each other or make no sense.
+        PackError: A pack does not fit, as for `load_pack`.
     """
 
     def __init__(
@@ -98,19 +103,15 @@ class Runtime(RunFace):
         llm_retry_max_attempts: int = 1,
         llm_retry_initial_delay_seconds: float = 0.5,
         llm_retry_max_delay_seconds: float = 8.0,
+        packs: Sequence[Any] | None = None,
         durability: str = "effect",
     ) -> None:
         checked_graph(graph)
         how = checked_durability(durability)
         explicit = None if behaviors is None else checked_behaviors(behaviors)
         limits = budget if isinstance(budget, Budget) else Budget(budget)
-        if persist_to is not None and store is not None:
-            raise InvalidRuntimeConfiguration(
-                "`persist_to` and `store` were both given",
-                what_failed="Building a runtime with `persist_to=` and `store=`.",
-                why="A run has one log.",
-                how_to_fix="Give one of the two.",
-            )
+        require_one_store(persist_to, store)
+        self.metrics = NoOpMetrics() if metrics is None else metrics
         options = call_options(
             llm_provider=llm_provider,
             tools=tools,
@@ -122,16 +123,10 @@ class Runtime(RunFace):
             llm_retry_initial_delay_seconds=llm_retry_initial_delay_seconds,
             llm_retry_max_delay_seconds=llm_retry_max_delay_seconds,
         )
-        engine = Engine(
-            graph,
-            behaviors=explicit,
-            frame=frame,
-            policy=policy,
-            budget=limits,
-            seed=seed,
-            durability=how,
-            options=options,
-        )
+        told = {"behaviors": explicit, "frame": frame, "policy": policy, "seed": seed}
+        engine = Engine(graph, budget=limits, durability=how, options=options, **told)
+        engine.measures = measures_of(self.metrics, graph.run_id)
+        attach_packs(engine, packs)
         engine.model_behaviors.check_models(engine.behaviors_now())
         put_under_store(engine, persist_to, store)
         engine.attach()
@@ -144,7 +139,7 @@ class Runtime(RunFace):
         self.graph = graph
         self.frame = frame
         self.policy = policy
-        self.metrics = NoOpMetrics() if metrics is None else metrics
+        self._series = None if engine.measures is None else SeriesKeeper(engine.measures)
 
     @property
     def budget(self) -> Budget:
@@ -206,6 +201,22 @@ class Runtime(RunFace):
         settle = {"output": output, "error": error, "retry": retry, "cost_usd": cost_usd, "resolved_by": resolved_by}
         resolve_tool(self._engine, requested_event_id, **settle)
 
+    def load_pack(self, pack: Pack, settings: Any = None) -> bool:
+        """Attach a pack; its behaviors take part from the next dispatch on, also for events that wait.
+
+        Args:
+            settings: A dict or an instance of the pack's settings class; None for what the log has
+                recorded, else the defaults.
+
+        Returns:
+            False where it is attached already.
+
+        Raises:
+            PackVersionConflictError, PackConflictError, PackSettingsMissingError: Nothing was changed.
+            IncompatibleRuntimeState: The runtime is closed or at work, or finishing an invocation comes first.
+        """
+        return load_pack(self._engine, pack, settings)
+
     def approve(self, approval_id: str, approved_by: str | None = None) -> str:
         """Create a proposed object, with the decision in the log; returns its id.
 
@@ -251,6 +262,7 @@ class Runtime(RunFace):
         llm_retry_initial_delay_seconds: float = 0.5,
         llm_retry_max_delay_seconds: float = 8.0,
         clock: Clock | None = None,
+        packs: Sequence[Any] | None = None,
         durability: str = "effect",
     ) -> Self:
         """Rebuild a run from its log; the next `run_*` does what is still owed.
@@ -259,6 +271,7 @@ class Runtime(RunFace):
             path: Store URL or bare SQLite path.
             run_id: Default: the run that was appended to last.
             replay_llm_cache, replay_tool_cache: Look for an answer in this run's log, and in those that it was forked from.
+            packs: Packs to attach again; they are code, and not in the log.
 
         Raises:
             StoreNotFoundError, RunNotFoundError: There is no such store or run; nothing is created.
@@ -290,6 +303,7 @@ class Runtime(RunFace):
                 durability=durability,
             )
             resume_engine(runtime._engine, loaded, url)
+            attach_packs(runtime._engine, packs)
         except BaseException:
             store.close()
             raise
@@ -313,6 +327,7 @@ class Runtime(RunFace):
         llm_retry_max_attempts: int | None = None,
         llm_retry_initial_delay_seconds: float | None = None,
         llm_retry_max_delay_seconds: float | None = None,
+        packs: Sequence[Any] | None = None,
         durability: str | None = None,
     ) -> Self:
         """A new run in the same store that begins with this one's events up to and including `at_event`.
@@ -354,6 +369,7 @@ class Runtime(RunFace):
                 durability=how,
             )
             resume_engine(runtime._engine, loaded, engine.url)
+            attach_packs(runtime._engine, packs)
         except BaseException:
             store.close()
             raise

@@ -17,7 +17,6 @@ from activegraph.runtime.engine import Engine
 from activegraph.runtime.loading import LoadedRun, load_run
 from activegraph.runtime.owed import Owed
 from activegraph.runtime.saving import store_url
-from activegraph.runtime.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from activegraph.store.base import EventStore
@@ -95,7 +94,7 @@ def resume_engine(engine: Engine, loaded: LoadedRun, url: str | None) -> None:
     engine.worked = scan.worked and scan.last_stop is not None and scan.last_stop[0] == "runtime.idle"
     engine.last_taken = scan.last_taken
     engine.owed = Owed(scan)
-    engine.owed_depth = engine.owed.depth(Subscriptions(tuple(engine.behaviors_now())))
+    engine.count_waiting()
     engine.approvals = loaded.approvals
     engine.cut = loaded.cut
     record = loaded.record

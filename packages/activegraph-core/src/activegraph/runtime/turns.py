@@ -8,6 +8,7 @@ relations, the rest waits.
 from __future__ import annotations
 
 from collections import deque
+from time import perf_counter
 from typing import Any
 
 from msgspec import Struct
@@ -19,6 +20,7 @@ from activegraph.core.state import RelationState
 from activegraph.runtime.engine import Engine
 from activegraph.runtime.invocation import Invocation
 from activegraph.runtime.live_event import live_event
+from activegraph.runtime.matching import SLOW_SECONDS
 from activegraph.runtime.model_invocation import ModelInvocation
 from activegraph.runtime.queue import DelayedEntry, WorkItem
 from activegraph.runtime.relating import relations_of_event
@@ -103,7 +105,7 @@ def _turn(engine: Engine, subscriber: Subscriber, place: WorkItem | DelayedEntry
         relations = deque(relations_of_event(engine.projection, subscriber.relation_type, event))
         if not relations:
             return True
-    if subscriber.matcher is not None and not engine.matching.has_match(subscriber):
+    if subscriber.matcher is not None and not _has_match(engine, subscriber, event):
         return True
     if subscriber.delay is not None and isinstance(place, WorkItem):
         _schedule(engine, subscriber, place, subscriber.delay)
@@ -115,6 +117,17 @@ def _turn(engine: Engine, subscriber: Subscriber, place: WorkItem | DelayedEntry
         return True
     place.relations = relations
     return _invoke_relations(engine, subscriber, event, place.depth, relations, is_first=True)
+
+
+def _has_match(engine: Engine, subscriber: Subscriber, event: Event) -> bool:
+    began = perf_counter()
+    found = engine.matching.count(subscriber)
+    seconds = perf_counter() - began
+    if engine.measures is not None:
+        engine.measures.evaluated(seconds)
+    if seconds > SLOW_SECONDS:
+        engine.matching.say_slow(subscriber.name, found, seconds, run_id=engine.run_id, event_id=event.id)
+    return found > 0
 
 
 def _fire_due(engine: Engine, subscriptions: Subscriptions, tick: int) -> Turn | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from activegraph.cli.app import make_app
+from activegraph.cli.app import GLOBAL_NAMES, PROGRAM, make_app
 from activegraph.cli.errors import UsageError
 from activegraph.cli.exit_codes import EXIT_OK
 from activegraph.cli.parameters import Here, argument, option
@@ -19,6 +19,8 @@ def completion(
 ) -> int:
     """Print a script that completes commands and options; your shell's manual says where it goes."""
     app = make_app()
+    # The parser never sees them; to the script they are flags like these.
+    app.help_flags = tuple(GLOBAL_NAMES)
     if install:
         from cyclopts.completion.detect import ShellDetectionError
 
@@ -32,5 +34,9 @@ def completion(
         return EXIT_OK
     if shell is None:
         raise UsageError("missing argument SHELL", "completion")
-    console.print(app.generate_completion(shell=shell).rstrip("\n"))
+    script = app.generate_completion(shell=shell).rstrip("\n")
+    if shell == "bash":
+        # Where the script knows nothing, a file may be meant.
+        script = script.replace(f"complete -F _{PROGRAM} {PROGRAM}", f"complete -o default -F _{PROGRAM} {PROGRAM}")
+    console.print(script)
     return EXIT_OK

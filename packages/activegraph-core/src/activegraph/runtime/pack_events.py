@@ -1,0 +1,58 @@
+"""The log's side of packs: what it knows of one, and the event that says that one was loaded."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from activegraph.core.changes import Stamp
+from activegraph.core.codec import decode_canonical
+from activegraph.core.event import Event, raw_payload
+from activegraph.core.log_lines import say
+from activegraph.packs.loading import RecordedPack
+from activegraph.packs.settings import Override
+
+if TYPE_CHECKING:
+    from activegraph.core.log import RunLog
+    from activegraph.runtime.engine import Engine
+
+__all__ = ["record_pack", "record_packs", "recorded_pack", "say_loaded"]
+
+_logger = logging.getLogger("activegraph.packs")
+
+
+def recorded_pack(log: RunLog, name: str) -> RecordedPack:
+    """What the log says of a pack; by the store's index, where it has one."""
+    latest: Event | None = None
+    for event in log.of_type("pack.loaded"):
+        # Anybody may emit a `pack.` event; those of the runtime are the ones that count.
+        if event.actor == "runtime" and event.payload.get("name") == name:
+            latest = event
+    overrides = tuple(
+        Override(event.id, decode_canonical(raw_payload(event)).get("overrides") or {})
+        for event in log.of_type("pack.settings_overridden")
+        if event.actor == "runtime" and event.payload.get("pack") == name
+    )
+    if latest is None:
+        return RecordedPack(None, None, overrides)
+    return RecordedPack(decode_canonical(raw_payload(latest)), latest.id, overrides)
+
+
+def record_pack(engine: Engine, payload: bytes) -> Event:
+    """Emit `pack.loaded`."""
+    event = engine.writer.event("pack.loaded", payload, Stamp("runtime", None, engine.frame_id))
+    engine.recorder.record_from_host(event)
+    return event
+
+
+def record_packs(engine: Engine) -> None:
+    """Emit the `pack.loaded` of packs that were given at construction and are new to the log."""
+    waiting = engine.unrecorded_packs
+    while waiting:
+        pack, payload = waiting.popleft()
+        say_loaded(engine, pack.name, pack.version, record_pack(engine, payload).id)
+
+
+def say_loaded(engine: Engine, name: str, version: str, event_id: str | None) -> None:
+    """The INFO line of a pack that was loaded."""
+    say(_logger, logging.INFO, "pack loaded: %s %s", name, version, run_id=engine.run_id, event_id=event_id)
