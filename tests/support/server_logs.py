@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from activegraph import FrozenClock, Graph, Runtime
-from activegraph.packs.incident_review import IncidentReviewSettings, rules_behaviors
+from activegraph.packs.incident_review import IncidentReviewSettings, pack
 from activegraph.packs.incident_review.host import add_incident, logged_incident
 from activegraph.packs.incident_review.postgres_log import PostgresLog
 from hypothesis import strategies as st
 
-__all__ = ["at", "error", "log_files", "log_line", "review", "write_log"]
+__all__ = ["at", "error", "log_files", "log_line", "review", "rules_runtime", "write_log"]
 
 _START = datetime(2026, 5, 15, 10, 0, 0)
 
@@ -40,11 +40,16 @@ def write_log(path: Path, lines: Iterable[str | bytes]) -> Path:
     return path
 
 
-def review(path: Path, settings: IncidentReviewSettings | None = None) -> Graph:
-    """The graph of a finished review of a log, in memory."""
-    chosen = settings or IncidentReviewSettings()
-    runtime = Runtime(Graph(clock=FrozenClock(), run_id="run_a"), rules_behaviors(chosen))
-    with PostgresLog(path, quiet_minutes=chosen.quiet_minutes) as log:
+def rules_runtime(**settings: Any) -> Runtime:
+    """A runtime in memory whose rules review what is added to its graph."""
+    graph = Graph(clock=FrozenClock(), run_id="run_a")
+    return Runtime(graph, [], packs=[(pack, IncidentReviewSettings(investigate_with="rules", **settings))])
+
+
+def review(path: Path, **settings: Any) -> Graph:
+    """The graph of a finished review of a log by rules, in memory."""
+    runtime = rules_runtime(**settings)
+    with PostgresLog(path) as log:
         for incident in log.incidents():
             add_incident(runtime.graph, logged_incident(log.name, incident))
             runtime.run_until_idle()

@@ -171,8 +171,8 @@ class TestTheReviewOfOnesOwnLog:
         assert said.lines[-1] == f"  activegraph inspect sqlite:///mine.db --run-id {run_id}"
 
     def test_a_recording_is_reviewed_like_any_log_and_its_memo_passes_the_bar(self) -> None:
-        for name in THREE_INCIDENTS:
-            printed(review_file, load_recording(name).log, db_path="mine.db")
+        for recording in THREE_INCIDENTS:
+            printed(review_file, recording.log, db_path="mine.db")
 
         for record in list_runs(sqlite_url("mine.db")):
             with reading_review(sqlite_url("mine.db"), record.run_id) as graph:

@@ -16,7 +16,7 @@ from activegraph.cli.quickstart.text import tour_lines, write_lines
 from activegraph.core.clock import FrozenClock
 from activegraph.errors import IncompatibleRuntimeState
 from activegraph.packs.incident_review.host import IncidentInput, input_payload
-from activegraph.packs.incident_review.recordings import THREE_INCIDENTS, load_recording, recordings_sha256
+from activegraph.packs.incident_review.recordings import THREE_INCIDENTS, fixtures_sha256
 from activegraph.packs.incident_review.settings import IncidentReviewSettings
 from activegraph.runtime.budget import Budget
 from activegraph.store.url import sqlite_url
@@ -71,7 +71,7 @@ def _review(url: str) -> None:
             how_to_fix="Give another file:\n    activegraph quickstart --db another.db",
             context={"run_id": RUN_ID},
         )
-    settings = IncidentReviewSettings()
+    settings = IncidentReviewSettings(investigate_with="rules")
     # What an earlier process used counts: one that is killed again and again may not spend again and again.
     go_on(
         url,
@@ -94,10 +94,10 @@ class _Recordings:
 
     def __init__(self) -> None:
         quiet = IncidentReviewSettings().quiet_minutes
-        self.payload = input_payload("recordings", recordings_sha256(), quiet_minutes=quiet)
+        self.payload = input_payload("recordings", fixtures_sha256(), mode="rules", model=None, quiet_minutes=quiet)
 
     def incidents(self) -> Iterator[IncidentInput]:
-        return (load_recording(name).incident() for name in THREE_INCIDENTS)
+        return (recording.incident() for recording in THREE_INCIDENTS)
 
     def totals(self) -> dict[str, Any]:
         return {"incidents": len(THREE_INCIDENTS)}

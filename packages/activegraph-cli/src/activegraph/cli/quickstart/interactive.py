@@ -15,9 +15,9 @@ from activegraph.behaviors.registry import clear_registry, get_registry, registe
 from activegraph.cli.quickstart.text import write_lines
 from activegraph.core.clock import FrozenClock
 from activegraph.core.graph import Graph
-from activegraph.packs.incident_review.behaviors.table import rules_behaviors
+from activegraph.packs.incident_review.definition import pack
 from activegraph.packs.incident_review.host import add_incident
-from activegraph.packs.incident_review.recordings import THREE_INCIDENTS, load_recording
+from activegraph.packs.incident_review.recordings import THREE_INCIDENTS
 from activegraph.runtime.runtime import Runtime
 
 __all__ = ["Prompt", "run_interactive_mode"]
@@ -132,8 +132,9 @@ def _run(path: Path) -> list[str]:
         except (Exception, SystemExit) as error:
             return [f"{path} could not be imported:", *_told(error, path), ""]
     counter = _CallCounter(own)
-    recording = load_recording(THREE_INCIDENTS[0])
-    runtime = Runtime(Graph(clock=FrozenClock("2026-01-01T00:00:00Z")), [*rules_behaviors(), *own])
+    recording = THREE_INCIDENTS[0]
+    graph = Graph(clock=FrozenClock("2026-01-01T00:00:00Z"))
+    runtime = Runtime(graph, own, packs=[(pack, {"investigate_with": "rules"})])
     add_incident(runtime.graph, recording.incident())
     try:
         runtime.run_until_idle()

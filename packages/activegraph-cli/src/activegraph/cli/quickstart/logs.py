@@ -55,7 +55,7 @@ def review_file(
     if model is not None:
         raise UsageError("--model is not offered in this version: rules investigate", "quickstart")
     url = sqlite_url(DEFAULT_DATABASE if db_path is None else db_path)
-    settings = IncidentReviewSettings()
+    settings = IncidentReviewSettings(investigate_with="rules")
     show = Console().progress if progress is None else progress
     with (
         show("reading", "bytes") as tell,
@@ -72,7 +72,7 @@ def review_file(
 
 def _recorded(log: PostgresLog, url: str, settings: IncidentReviewSettings) -> str | None:
     """The run that reviews this log, finished now; None if there is nothing to review."""
-    payload = input_payload(log.name, log.sha256(), quiet_minutes=settings.quiet_minutes)
+    payload = input_payload(log.name, log.sha256(), mode="rules", model=None, quiet_minutes=settings.quiet_minutes)
     stored = find_review(url, payload)
     if stored is not None and stored.finished:
         return stored.run_id

@@ -17,7 +17,7 @@ from activegraph.core.clock import Clock
 from activegraph.core.graph import Graph
 from activegraph.errors import IncompatibleRuntimeState, RunNotFoundError, StoreNotFoundError
 from activegraph.operations.reading import open_run
-from activegraph.packs.incident_review.behaviors.table import rules_behaviors
+from activegraph.packs.incident_review.definition import pack
 from activegraph.packs.incident_review.host import (
     FINISHED_EVENT,
     INPUT_EVENT,
@@ -117,14 +117,14 @@ def go_on(
     Raises:
         IncompatibleRuntimeState: A behavior failed; the message says which and why.
     """
-    behaviors = rules_behaviors(settings)
+    packs = [(pack, settings)]
     if stored is None:
         graph = Graph(clock=clock, run_id=run_id)
         # Written together with the run itself: there is never a run that doesn't say what it reviews.
         emit_input(graph, review.payload)
-        runtime = Runtime(graph, behaviors, persist_to=url, budget=budget)
+        runtime = Runtime(graph, [], persist_to=url, budget=budget, packs=packs)
     else:
-        runtime = Runtime.load(url, stored.run_id, behaviors=behaviors, clock=clock, budget=budget)
+        runtime = Runtime.load(url, stored.run_id, behaviors=[], clock=clock, budget=budget, packs=packs)
     with runtime:
         done = 0 if stored is None else stored.incidents
         if done:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from activegraph.core.event import Event
 from activegraph.core.graph import Graph
@@ -18,6 +18,7 @@ __all__ = [
     "GOAL_PREFIX",
     "INPUT_EVENT",
     "IncidentInput",
+    "Named",
     "add_incident",
     "emit_finished",
     "emit_input",
@@ -32,6 +33,20 @@ INPUT_EVENT = "review.input"
 FINISHED_EVENT = "review.finished"
 
 
+class Named(Protocol):
+    """What has an incident's name and title: a recording, or what a host makes."""
+
+    @property
+    def name(self) -> str:
+        """Short and unique within the run."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class IncidentInput:
     """One incident to review.
@@ -39,12 +54,12 @@ class IncidentInput:
     Attributes:
         name: Short and unique within the run; signals carry it.
         title: What people call it.
-        signals: Its signals, from the log and from metrics.
+        signals: Its signals, from the log and from metrics; none where a model is to look for them.
     """
 
     name: str
     title: str
-    signals: Sequence[Signal]
+    signals: Sequence[Signal] = ()
 
 
 def logged_incident(file_name: str, incident: LoggedIncident) -> IncidentInput:
@@ -53,8 +68,8 @@ def logged_incident(file_name: str, incident: LoggedIncident) -> IncidentInput:
     return IncidentInput(f"incident-{incident.number}", title, incident.signals)
 
 
-def incident_goal(incident: IncidentInput) -> str:
-    """The goal under which an incident is reviewed."""
+def incident_goal(incident: Named) -> str:
+    """The goal under which an incident is reviewed: `run_goal` it, or `add_incident` with signals."""
     return f"{GOAL_PREFIX} {incident.name}: {incident.title}"
 
 
@@ -66,13 +81,24 @@ def goal_parts(goal: str) -> tuple[str, str] | None:
     return name or "incident", title or name or "incident"
 
 
-def input_payload(name: str, sha256: str, *, quiet_minutes: float) -> dict[str, Any]:
-    """What a run reviews, and by which rules: two runs with equal payloads review the same."""
+def input_payload(
+    name: str,
+    sha256: str,
+    *,
+    mode: Literal["model", "rules"],
+    model: str | None,
+    quiet_minutes: float,
+) -> dict[str, Any]:
+    """What a run reviews, and how: two runs with equal payloads review the same.
+
+    Args:
+        model: The model that investigates; None for rules.
+    """
     return {
         "name": name,
         "sha256": sha256,
-        "mode": "rules",
-        "model": None,
+        "mode": mode,
+        "model": model,
         "quiet_minutes": quiet_minutes,
         "reader": READER,
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from activegraph.core.elements import Object
 from activegraph.core.graph import Graph
-from activegraph.packs.incident_review.behaviors.memo import NO_CONFLICTS, NO_RULE_MATCHED
+from activegraph.packs.incident_review.behaviors.memo import NO_CONFLICTS, NO_RULE_MATCHED, NOTHING_BACKED
 
 __all__ = ["SECTIONS", "memo_problems"]
 
@@ -28,7 +28,7 @@ def memo_problems(graph: Graph, memo: Object) -> list[str]:
     problems = [f"section {name} is missing" for name in SECTIONS if name not in data]
     if problems:
         return problems
-    if not data["findings"] and NO_RULE_MATCHED not in data["timeline"]["notes"]:
+    if not data["findings"] and not {NO_RULE_MATCHED, NOTHING_BACKED} & set(data["timeline"]["notes"]):
         problems.append("there is no finding, and no note says why")
     problems += [f"{each['hypothesis']} cites no evidence" for each in data["findings"] if not each["evidence"]]
     if not data["actions"]:

@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 import msgspec
 from activegraph.packs.incident_review.signals import Signal
 
-__all__ = ["read_metric_signals"]
+__all__ = ["Sample", "read_metric_signals", "read_samples"]
 
 
-class _Sample(NamedTuple):
+class Sample(NamedTuple):
+    """One line of the file: counts, or the `error` that came instead."""
+
     line: int
     at: str
     values: dict[str, Any]
@@ -31,8 +33,8 @@ class _Sample(NamedTuple):
         return json.dumps({name: self.values[name] for name in names if name in self.values})[1:-1]
 
 
-def read_metric_signals(path: str | os.PathLike[str], incident: int = 1) -> list[Signal]:
-    """The signals of a file of samples; lines that are no samples are passed over.
+def read_samples(path: str | os.PathLike[str]) -> list[Sample]:
+    """The samples of a file, in order; lines that are none are passed over.
 
     Raises:
         OSError: The file can't be read.
@@ -45,7 +47,17 @@ def read_metric_signals(path: str | os.PathLike[str], incident: int = 1) -> list
             except msgspec.MsgspecError:
                 continue
             if isinstance(values, dict) and isinstance(values.get("at"), str):
-                samples.append(_Sample(number, values["at"], values))
+                samples.append(Sample(number, values["at"], values))
+    return samples
+
+
+def read_metric_signals(path: str | os.PathLike[str], incident: int = 1) -> list[Signal]:
+    """The signals of a file of samples, one per metric.
+
+    Raises:
+        OSError: The file can't be read.
+    """
+    samples = read_samples(path)
     answered = [sample for sample in samples if "error" not in sample.values]
     made = [make(samples, answered) for make in _METRICS] if answered else []
     return [
@@ -74,7 +86,7 @@ class _Metric(NamedTuple):
     facts: dict[str, Any]
 
 
-def _sessions(samples: Sequence[_Sample], answered: Sequence[_Sample]) -> _Metric:
+def _sessions(samples: Sequence[Sample], answered: Sequence[Sample]) -> _Metric:
     peak = max(answered, key=lambda sample: sample.number("backends"))
     facts = {
         "peak": peak.number("backends"),
@@ -87,7 +99,7 @@ def _sessions(samples: Sequence[_Sample], answered: Sequence[_Sample]) -> _Metri
     return _Metric("sessions", title, (peak.line,), peak.quote("sessions", "backends"), facts)
 
 
-def _lock_waiters(samples: Sequence[_Sample], answered: Sequence[_Sample]) -> _Metric:
+def _lock_waiters(samples: Sequence[Sample], answered: Sequence[Sample]) -> _Metric:
     peak = max(range(len(answered)), key=lambda place: answered[place].number("waiting"))
     # The queue of the peak: the samples around it in which somebody waited.
     begin = end = peak
@@ -110,7 +122,7 @@ def _lock_waiters(samples: Sequence[_Sample], answered: Sequence[_Sample]) -> _M
     return _Metric("lock_waiters", title, (highest.line,), highest.quote("sessions", "backends", "waiting"), facts)
 
 
-def _deadlock_counter(samples: Sequence[_Sample], answered: Sequence[_Sample]) -> _Metric:
+def _deadlock_counter(samples: Sequence[Sample], answered: Sequence[Sample]) -> _Metric:
     last = answered[0]
     counted = 0
     for before, after in pairwise(answered):
@@ -123,7 +135,7 @@ def _deadlock_counter(samples: Sequence[_Sample], answered: Sequence[_Sample]) -
     return _Metric("deadlock_counter", title, (last.line,), last.quote("deadlocks"), {"counted": counted})
 
 
-def _outage(samples: Sequence[_Sample], answered: Sequence[_Sample]) -> _Metric | None:
+def _outage(samples: Sequence[Sample], answered: Sequence[Sample]) -> _Metric | None:
     failed = [sample for sample in samples if "error" in sample.values]
     if not failed:
         return None
@@ -139,7 +151,7 @@ def _outage(samples: Sequence[_Sample], answered: Sequence[_Sample]) -> _Metric 
     return _Metric("outage", title, lines, str(failed[0].values["error"])[:500], facts)
 
 
-_METRICS: tuple[Callable[[Sequence[_Sample], Sequence[_Sample]], _Metric | None], ...] = (
+_METRICS: tuple[Callable[[Sequence[Sample], Sequence[Sample]], _Metric | None], ...] = (
     _sessions,
     _lock_waiters,
     _deadlock_counter,

@@ -11,11 +11,9 @@ from activegraph.packs.incident_review.host import IncidentInput
 from activegraph.packs.incident_review.metrics_samples import read_metric_signals
 from activegraph.packs.incident_review.postgres_log import read_signals
 
-__all__ = ["THREE_INCIDENTS", "Recording", "load_recording", "recordings_sha256"]
+__all__ = ["THREE_INCIDENTS", "Recording", "fixtures_sha256", "load_recording"]
 
-THREE_INCIDENTS = ("checkout_deadlocks", "connection_storm", "crash_recovery")
-"""Names of the recordings, in the order in which they are reviewed."""
-
+_NAMES = ("checkout_deadlocks", "crash_recovery", "connection_storm")
 _FOLDER = Path(__file__).parent / "recordings"
 
 
@@ -27,7 +25,8 @@ class Recording:
         title: What went wrong, in a few words.
         provoked: What the script did to provoke it.
         server_version: Of the PostgreSQL server that was recorded.
-        log, metrics: Its files.
+        log, metrics: What was recorded.
+        answers: What a model answered about it.
     """
 
     name: str
@@ -36,6 +35,7 @@ class Recording:
     server_version: str
     log: Path
     metrics: Path
+    answers: Path
 
     def incident(self) -> IncidentInput:
         """The incident with all its signals, those of the log first."""
@@ -49,8 +49,8 @@ def load_recording(name: str) -> Recording:
     Raises:
         KeyError: There is none.
     """
-    if name not in THREE_INCIDENTS:
-        raise KeyError(f"no recording {name!r}; there are {', '.join(THREE_INCIDENTS)}")
+    if name not in _NAMES:
+        raise KeyError(f"no recording {name!r}; there are {', '.join(_NAMES)}")
     folder = _FOLDER / name
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     return Recording(
@@ -60,14 +60,20 @@ def load_recording(name: str) -> Recording:
         about["server_version"],
         folder / "postgres.jsonlog",
         folder / "metrics.jsonl",
+        folder / "answers.json",
     )
 
 
-def recordings_sha256() -> str:
-    """Digest of what the recordings hold, in hex."""
+THREE_INCIDENTS = tuple(load_recording(name) for name in _NAMES)
+"""The recordings, in the order in which they are reviewed."""
+
+
+def fixtures_sha256() -> str:
+    """Digest of what a review of the recordings rests on, in hex: the recordings, answers, prompts and runbooks."""
     digest = hashlib.sha256()
-    for name in THREE_INCIDENTS:
-        recording = load_recording(name)
-        for file in (recording.log, recording.metrics):
+    folder = _FOLDER.parent
+    for kind in (_FOLDER, folder / "prompts", folder / "runbooks"):
+        for file in sorted(each for each in kind.rglob("*") if each.is_file()):
+            digest.update(f"{file.relative_to(folder).as_posix()}\0".encode())
             digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()

@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Literal, Self
 
-from activegraph.errors import InvalidRuntimeConfiguration
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["IncidentReviewSettings"]
-
-
-def _bounded(default: Any, least: float, most: float, description: str) -> Any:
-    return field(default=default, metadata={"least": least, "most": most, "description": description})
+__all__ = ["IncidentReviewSettings", "by_model", "by_rules"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class IncidentReviewSettings:
-    """Settings of a review; each has a default, bounds, and a description in its field's metadata.
+class IncidentReviewSettings(BaseModel):
+    """Settings of a review; all have defaults and bounds."""
 
-    Attributes:
-        max_signals_per_inquiry: Quotes that a hypothesis takes along as evidence, 1 to 100.
-        conflict_confidence: What two contradicting hypotheses must both reach to be a conflict, 0 to 1.
-        quiet_minutes: Signals further apart belong to different incidents, above 0 to 1440 (a day).
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    Raises:
-        InvalidRuntimeConfiguration: A value out of its bounds.
-    """
+    llm_model: str | None = Field(
+        default=None, min_length=1, description="Name of the model that is asked; the provider's own choice if not set."
+    )
+    min_inquiries: int = Field(default=4, ge=1, le=20, description="Fewest questions that a model must ask.")
+    max_inquiries: int = Field(default=8, ge=1, le=20, description="Most questions that are taken from a model.")
+    max_signals_per_inquiry: int = Field(
+        default=6, ge=1, le=20, description="Signals that one inquiry may bring in, and quotes of one hypothesis."
+    )
+    conflict_confidence: float = Field(
+        default=0.7, ge=0, le=1, description="What two contradicting hypotheses must both reach to be a conflict."
+    )
+    auto_approve_memos: bool = Field(default=True, description="Whether memos appear without anybody's approval.")
+    auto_approve_actions: bool = Field(default=True, description="Whether actions appear without anybody's approval.")
+    investigate_with: Literal["model", "rules"] = Field(
+        default="model", description="Who asks, answers, plans and writes: a model, or rules that need none."
+    )
+    quiet_minutes: float = Field(
+        default=10, gt=0, le=1440, description="Quiet time after which another incident begins, in minutes."
+    )
 
-    max_signals_per_inquiry: int = _bounded(6, 1, 100, "quotes that a hypothesis takes along as evidence")
-    conflict_confidence: float = _bounded(0.7, 0.0, 1.0, "what both sides of a conflict must reach")
-    quiet_minutes: float = _bounded(10, 0.001, 1440, "quiet time after which another incident begins, in minutes")
+    @model_validator(mode="after")
+    def _least_below_most(self) -> Self:
+        if self.min_inquiries > self.max_inquiries:
+            raise ValueError(f"min_inquiries ({self.min_inquiries}) is above max_inquiries ({self.max_inquiries})")
+        return self
 
-    def __post_init__(self) -> None:
-        for each in fields(self):
-            value, least, most = getattr(self, each.name), each.metadata["least"], each.metadata["most"]
-            wanted = (int,) if each.type == "int" else (int, float)
-            if isinstance(value, bool) or not isinstance(value, wanted) or not least <= value <= most:
-                raise InvalidRuntimeConfiguration(
-                    f"setting {each.name!r} is {value!r}, not a number from {least} to {most}",
-                    what_failed=f"Making the settings of the incident review with {each.name}={value!r}.",
-                    why=f"It is the {each.metadata['description']}.",
-                    how_to_fix=f"IncidentReviewSettings({each.name}={each.default!r})",
-                    context={"setting": each.name, "value": repr(value)},
-                )
+
+def by_model(settings: IncidentReviewSettings) -> bool:
+    """Whether a model investigates."""
+    return settings.investigate_with == "model"
+
+
+def by_rules(settings: IncidentReviewSettings) -> bool:
+    """Whether rules investigate."""
+    return settings.investigate_with == "rules"

@@ -5,26 +5,36 @@ from __future__ import annotations
 from typing import Any
 
 from activegraph.core.event import Event
-from activegraph.packs.incident_review.behaviors.objects import create
+from activegraph.packs import behavior
+from activegraph.packs.incident_review.behaviors.objects import NOTHING
 from activegraph.packs.incident_review.settings import IncidentReviewSettings
 
 __all__ = ["conflict_detector"]
 
 
+@behavior(
+    on=["relation.created"],
+    where={"relation.type": "contradicts"},
+    pattern="(one:hypothesis)-[found:contradicts]->(other:hypothesis) WHERE one.confidence >= 0.5 AND other.confidence >= 0.5",
+    view=NOTHING,
+    creates=["conflict"],
+)
 def conflict_detector(event: Event, graph: Any, ctx: Any, *, settings: IncidentReviewSettings) -> None:
-    """Make a conflict of a `contradicts` relation if both sides reach the setting's confidence."""
-    sides = [graph.get_object(event.payload[end]) for end in ("source", "target")]
-    if any(side is None or side.data["confidence"] < settings.conflict_confidence for side in sides):
-        return
-    one, other = sides
-    incident = graph.get_object(one.data["incident"])
-    conflict = create(
-        graph,
-        "conflict",
-        title="two accounts disagree",
-        incident=incident.id,
-        statement=f'"{one.data["title"]}" and "{other.data["title"]}" cannot both be the whole story.',
-        hypotheses=[one.id, other.id],
-        status="open",
-    )
-    graph.patch_object(incident.id, {"conflicts": [*incident.data["conflicts"], conflict.id]})
+    """Make a conflict of each new contradiction whose sides both reach the setting's confidence."""
+    for match in ctx.new_matches:
+        sides = [graph.get_object(match[name]) for name in ("one", "other")]
+        if any(side.data["confidence"] < settings.conflict_confidence for side in sides):
+            continue
+        one, other = sides
+        conflict = graph.add_object(
+            "conflict",
+            {
+                "title": "two accounts disagree",
+                "incident": one.data["incident"],
+                "statement": f'"{one.data["title"]}" and "{other.data["title"]}" cannot both be the whole story.',
+                "hypotheses": [one.id, other.id],
+                "status": "open",
+            },
+        )
+        for side in sides:
+            graph.add_relation(conflict.id, side.id, "between")

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from activegraph.core.event import Event
-from activegraph.packs.incident_review.behaviors.objects import create
+from activegraph.packs import behavior
 from activegraph.packs.incident_review.host import goal_parts
 from activegraph.packs.incident_review.rules.case import SignalView
 from activegraph.packs.incident_review.rules.topics import URGENCY, by_topic
+from activegraph.packs.incident_review.settings import IncidentReviewSettings, by_model
 
-__all__ = ["NEWEST_EVENTS", "intake"]
+__all__ = ["intake"]
 
-NEWEST_EVENTS = 400
+_NEWEST_EVENTS = 400
 """How far back the signals of a goal are looked for: they came with it, and a log makes fewer of them."""
 
 
-def intake(event: Event, graph: Any, ctx: Any) -> None:
+@behavior(on=["goal.created"], view={"around": [], "recent_events": _NEWEST_EVENTS}, creates=["incident"])
+def intake(event: Event, graph: Any, ctx: Any, *, settings: IncidentReviewSettings) -> None:
     """Make the incident of a goal and tie its signals to it; goals of other kinds are left alone."""
     parts = goal_parts(event.payload["goal"])
     if parts is None:
@@ -28,14 +30,16 @@ def intake(event: Event, graph: Any, ctx: Any) -> None:
     signals = [made for made in created if made["type"] == "signal" and made["data"].get("incident") == name]
     seen = [SignalView.of(made["id"], made["data"]) for made in signals]
     logged = [signal for signal in seen if signal.source == "log" and signal.kind != "unreadable"]
-    data: dict[str, Any] = {"title": title, "incident": name, "status": "open", "signals": len(logged)}
-    data |= {"severity": _severity(seen), "conflicts": [], "actions": []}
+    data: dict[str, Any] = {"title": title, "name": name, "status": "open", "signals": len(logged)}
+    data["severity"] = _severity(seen)
     if logged:
         data |= {
             "first_at": min(signal.first_at for signal in logged),
             "last_at": max(signal.last_at for signal in logged),
         }
-    incident = create(graph, "incident", **data)
+    if by_model(settings):
+        data["inquiries_wanted"] = {"least": settings.min_inquiries, "most": settings.max_inquiries}
+    incident = graph.add_object("incident", data)
     for signal in seen:
         graph.add_relation(signal.id, incident.id, "observed_in")
 

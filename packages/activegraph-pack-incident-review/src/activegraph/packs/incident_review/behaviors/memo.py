@@ -1,4 +1,4 @@
-"""`memo_rules`: the memo of an incident, every finding with the evidence that it rests on."""
+"""The memo of an incident, in a model's words or the rules', every finding with the evidence that it rests on."""
 
 from __future__ import annotations
 
@@ -8,53 +8,78 @@ from typing import Any
 from activegraph.core.elements import Object
 from activegraph.core.event import Event
 from activegraph.core.view import View
-from activegraph.packs.incident_review.behaviors.objects import create, incident_in, signals_in, sources_of
+from activegraph.packs import behavior, llm_behavior
+from activegraph.packs.incident_review.answers import MemoDraft
+from activegraph.packs.incident_review.behaviors.investigating import title_key
+from activegraph.packs.incident_review.behaviors.objects import around, hand_in, incident_in, signals_in, sources_of
 from activegraph.packs.incident_review.behaviors.reminders import lines_of
 from activegraph.packs.incident_review.rules.case import SignalView
+from activegraph.packs.incident_review.settings import by_model, by_rules
 from activegraph.packs.incident_review.wording import between, counted, duration, seconds_between
 
-__all__ = ["NO_CONFLICTS", "NO_RULE_MATCHED", "memo_rules"]
+__all__ = ["NOTHING_BACKED", "NO_CONFLICTS", "NO_RULE_MATCHED", "memo_rules", "memo_writer"]
 
 NO_CONFLICTS = "no conflicts found"
 NO_RULE_MATCHED = "no rule matched"
+NOTHING_BACKED = "no hypothesis was backed by a quote"
 
 _ENTRIES = 30
 
 
+_ON_REQUEST: dict[str, Any] = {"on": ["memo.requested"], "view": around("incident", 3), "creates": ["memo"]}
+
+
+@llm_behavior(**_ON_REQUEST, output_schema=MemoDraft, tools=["incident_clock"], when=by_model)
+def memo_writer(event: Event, graph: Any, ctx: Any, out: MemoDraft) -> None:
+    """Write the memo in the model's words; what it cites comes from the graph alone."""
+    texts = {title_key(each.hypothesis): each.text for each in out.findings}
+    findings = _findings(ctx.view)
+    left_out = len(texts)
+    for finding in findings:
+        text = texts.get(title_key(finding["title"]))
+        if text is not None:
+            finding["text"], left_out = text, left_out - 1
+    settings = ctx.pack_settings("incident_review")
+    memo = _memo(graph, ctx.view, out.summary, findings, left_out)
+    hand_in(graph, ctx, "memo", memo, approved=settings.auto_approve_memos)
+
+
+@behavior(**_ON_REQUEST, when=by_rules)
 def memo_rules(event: Event, graph: Any, ctx: Any) -> None:
-    """Write the memo of an incident from what the review has found."""
-    view = ctx.view
+    """Write the memo of an incident from what the rules have found."""
+    findings = _findings(ctx.view)
+    memo = _memo(graph, ctx.view, _summary(ctx.view, findings), findings)
+    hand_in(graph, ctx, "memo", memo, approved=ctx.settings.auto_approve_memos)
+
+
+def _memo(graph: Any, view: View, summary: str, findings: list[dict[str, Any]], left_out: int = 0) -> dict[str, Any]:
+    """The data of a memo.
+
+    Args:
+        left_out: Findings of a draft that no hypothesis has.
+    """
     incident = incident_in(view)
     signals = signals_in(view)
     inquiries = view.objects("inquiry")
-    findings = _findings(view)
-    conflicts = [_conflict(graph.get_object(id)) for id in incident.data["conflicts"]]
+    conflicts = [_conflict(each) for each in view.objects("conflict")]
     open_conflicts = counted(len(conflicts), "conflict is open", "conflicts are open")
-    memo = create(
-        graph,
-        "memo",
-        title=incident.data["title"],
-        incident=incident.id,
-        summary=_summary(incident, findings, len(conflicts), signals, inquiries),
-        timeline={"entries": _entries(signals), "notes": _notes(signals, findings)},
-        inquiries_answered=[_answered(view, each) for each in inquiries if each.data["status"] == "answered"],
-        inquiries_unresolved=[_unresolved(each, signals) for each in inquiries if each.data["status"] == "unresolved"],
-        findings=findings,
-        open_conflicts=conflicts,
-        conflicts_note=open_conflicts if conflicts else NO_CONFLICTS,
-        actions=[_action(graph.get_object(id)) for id in incident.data["actions"]],
-    )
-    graph.add_relation(memo.id, incident.id, "reports_on")
-    graph.patch_object(incident.id, {"status": "reviewed"})
+    return {
+        "title": incident.data["title"],
+        "incident": incident.id,
+        "summary": summary,
+        "timeline": {"entries": _entries(signals), "notes": _notes(view, findings, left_out)},
+        "inquiries_answered": [_answered(view, each) for each in inquiries if each.data["status"] == "answered"],
+        "inquiries_unresolved": [_unresolved(each, signals) for each in inquiries if each.data["status"] != "answered"],
+        "findings": findings,
+        "open_conflicts": conflicts,
+        "conflicts_note": open_conflicts if conflicts else NO_CONFLICTS,
+        "actions": [_action(graph.get_object(id)) for id in incident.data["actions"]],
+    }
 
 
-def _summary(
-    incident: Object,
-    findings: Sequence[dict[str, Any]],
-    conflicts: int,
-    signals: Sequence[SignalView],
-    inquiries: Sequence[Object],
-) -> str:
+def _summary(view: View, findings: Sequence[dict[str, Any]]) -> str:
+    incident, signals = incident_in(view), signals_in(view)
+    conflicts, inquiries = len(view.objects("conflict")), view.objects("inquiry")
     logged = [signal for signal in signals if signal.source == "log" and signal.kind != "unreadable"]
     if not logged:
         return f"{incident.data['title']}: there is no signal to review."
@@ -92,18 +117,23 @@ def _entries(signals: Sequence[SignalView]) -> list[dict[str, Any]]:
     ]
 
 
-def _notes(signals: Sequence[SignalView], findings: Sequence[dict[str, Any]]) -> list[str]:
+def _notes(view: View, findings: Sequence[dict[str, Any]], left_out: int) -> list[str]:
+    incident, signals, inquiries = incident_in(view), signals_in(view), view.objects("inquiry")
     notes = []
     if not findings:
-        notes.append(NO_RULE_MATCHED)
-    left_out = sum(1 for signal in signals if signal.source == "log" and signal.kind != "unreadable") - _ENTRIES
-    if left_out > 0:
-        notes.append(f"{counted(left_out, 'more signal is', 'more signals are')} not listed here")
+        notes.append(NO_RULE_MATCHED if incident.data["inquiries_wanted"] is None else NOTHING_BACKED)
+    notes += [f"not found: {each}" for inquiry in inquiries for each in inquiry.data["not_found"]]
+    if total := incident.data["left_out"] + left_out:
+        were = "was" if total == 1 else "were"
+        notes.append(f"{counted(total, 'claim')} that nothing in the record bears out {were} left out")
+    more = sum(1 for signal in signals if signal.source == "log" and signal.kind != "unreadable") - _ENTRIES
+    if more > 0:
+        notes.append(f"{counted(more, 'more signal is', 'more signals are')} not listed here")
     for signal in signals:
         if signal.kind == "unreadable":
             shown = ", ".join(str(line) for line in signal.lines[:10])
-            more = f" and {signal.count - 10} more" if signal.count > 10 else ""
-            notes.append(f"{counted(signal.count, 'line')} could not be read: {shown}{more}")
+            rest = f" and {signal.count - 10} more" if signal.count > 10 else ""
+            notes.append(f"{counted(signal.count, 'line')} could not be read: {shown}{rest}")
     return notes
 
 
@@ -111,6 +141,7 @@ def _answered(view: View, inquiry: Object) -> dict[str, Any]:
     return {
         "inquiry": inquiry.id,
         "question": inquiry.data["question"],
+        "answer": inquiry.data["answer"],
         "hypotheses": sources_of(view, inquiry.id, "answers"),
     }
 
