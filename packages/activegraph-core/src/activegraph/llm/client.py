@@ -103,4 +103,5 @@ class LazyClient:
     def _known_secrets(self, client: Any) -> set[str]:
         """Every text that may be the key: the one given to the client, the one that it has, the present one."""
         candidates = {*self._secrets, os.environ.get(self.api_key_env), getattr(client, "api_key", None)}
-        return {text for candidate in candidates if isinstance(candidate, str) and (text := candidate.strip())}
+        plain = {text for candidate in candidates if isinstance(candidate, str) and (text := candidate.strip())}
+        return plain | {ascii(text)[1:-1] for text in plain}  # as a message quotes it, where it holds odd characters
