@@ -21,7 +21,7 @@ from activegraph.runtime.patterns import parse
 from activegraph.runtime.runtime import Runtime
 from activegraph.store import open_store, verify_run
 from support.equal_logs import essences
-from support.killed import ended_at_commit, in_a_process, kill, wait_for
+from support.killed import commits_of, ended_at_commit, in_a_process, kill, wait_for
 
 RUN = "run_1"
 
@@ -154,25 +154,6 @@ def loaded_or_new(url: str, behaviors: Any, **options: Any) -> tuple[Runtime, bo
 def log_of(url: str) -> list[Event]:
     with open_store(url, RUN, read_only=True) as store:  # type: ignore[attr-defined]  # stores are context managers
         return list(store.iter_events())
-
-
-def commits_of(work: Callable[[], Any]) -> int:
-    """How many commits `work` takes, found by ending it at ever later ones in stores of their own."""
-    from activegraph.core.log import RunLog
-
-    write, count = RunLog._write, 0
-
-    def counting(log: RunLog, events: Any, sync: bool | None) -> None:
-        nonlocal count
-        count += bool(events)
-        write(log, events, sync)
-
-    RunLog._write = counting  # type: ignore[method-assign]
-    try:
-        work()
-    finally:
-        RunLog._write = write  # type: ignore[method-assign]
-    return count
 
 
 PROGRAMS = {"tasks": tasks_to_the_end, "everything": everything_to_the_end}

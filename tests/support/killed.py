@@ -12,7 +12,7 @@ from typing import Any
 from activegraph.core.event import Event
 from activegraph.core.log import RunLog
 
-__all__ = ["KILLED", "ended_at_commit", "in_a_process", "wait_for"]
+__all__ = ["KILLED", "commits_of", "ended_at_commit", "in_a_process", "wait_for"]
 
 HANGS_AFTER = 150
 """Seconds after which a forked process is taken to hang."""
@@ -80,3 +80,20 @@ def _with_fuse(work: Callable[[], Any], commit: int, *, after: bool) -> None:
 
     RunLog._write = burning  # type: ignore[method-assign]  # this process is about to end
     work()
+
+
+def commits_of(work: Callable[[], Any]) -> int:
+    """How many commits `work` takes."""
+    write, count = RunLog._write, 0
+
+    def counting(log: RunLog, events: Any, sync: bool | None) -> None:
+        nonlocal count
+        count += bool(events)
+        write(log, events, sync)
+
+    RunLog._write = counting  # type: ignore[method-assign]
+    try:
+        work()
+    finally:
+        RunLog._write = write  # type: ignore[method-assign]
+    return count
