@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from activegraph.behaviors.base import AnyBehavior
-from activegraph.behaviors.registry import get_registry
+from activegraph.behaviors.registry import get_registry, watch_registry
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.graph import Graph
 from activegraph.core.log import LogStore
@@ -170,6 +170,8 @@ class Engine:
         self.use_budget(self.budget)
         with self.log.lock:
             self.publish()
+        if self.explicit is None:
+            watch_registry(self)
 
     def _take_over(self, previous: Engine) -> None:
         self.queue, self.delayed, self.approvals = previous.queue, previous.delayed, previous.approvals
@@ -232,6 +234,11 @@ class Engine:
     def check_callable(self, operation: str) -> None:
         """Refuse a call of the host's from inside a behavior, another thread or a transaction."""
         self.recorder.check_outside(operation)
+
+    def check_behavior(self, behavior: AnyBehavior) -> None:
+        """Refuse a behavior that is being registered, and that the next `run_*` could not use."""
+        if not self.closed:
+            self.model_behaviors.check_named_model(behavior)
 
     def check_open(self, operation: str) -> None:
         """Refuse a call of the host's that goes on beside an unfinished invocation, where the run cannot be written to."""

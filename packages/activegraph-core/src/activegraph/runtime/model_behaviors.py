@@ -66,7 +66,14 @@ class ModelBehaviors:
         """What one behavior was resolved to."""
         return self._prepared[id(behavior)]
 
-    def check_models(self, behaviors: Iterable[AnyBehavior]) -> None:
+    def check_named_model(self, behavior: AnyBehavior) -> None:
+        """Refuse a behavior that names a model of another provider; one that names none is settled later."""
+        if self._options.provider is not None and isinstance(behavior, LLMBehavior):
+            named = _named_model(behavior)
+            if named is not None:
+                check_model(behavior.name, named, self._options.provider)
+
+    def settle_models(self, behaviors: Iterable[AnyBehavior]) -> None:
         """Settle the models of behaviors that are known before a run starts; without a provider nothing is known yet.
 
         Raises:
@@ -110,11 +117,16 @@ class ModelBehaviors:
         return found
 
     def _model_of(self, behavior: LLMBehavior) -> str:
-        given = behavior.model
-        explicit = None if given == behavior.__dict__.get("_default_model") else given
-        chosen = choose_model(explicit, pack_model=self.pack_model(behavior), provider=self._options.provider)
+        chosen = choose_model(
+            _named_model(behavior), pack_model=self.pack_model(behavior), provider=self._options.provider
+        )
         if chosen.is_default:
             behavior.__dict__["_default_model"] = behavior.model = chosen.name
         else:
             check_model(behavior.name, chosen.name, self._options.provider)
         return chosen.name
+
+
+def _named_model(behavior: LLMBehavior) -> str | None:
+    """The model that the behavior itself names; what a runtime has put there as its default is none."""
+    return None if behavior.model == behavior.__dict__.get("_default_model") else behavior.model

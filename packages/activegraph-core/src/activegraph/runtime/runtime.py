@@ -127,7 +127,7 @@ class Runtime(RunFace):
         engine = Engine(graph, budget=limits, durability=how, options=options, **told)
         engine.measures = measures_of(self.metrics, graph.run_id)
         attach_packs(engine, packs)
-        engine.model_behaviors.check_models(engine.behaviors_now())
+        engine.model_behaviors.settle_models(engine.behaviors_now())
         put_under_store(engine, persist_to, store)
         engine.attach()
         engine.outside.look_into(llm_cache, tool_cache)
