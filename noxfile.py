@@ -35,6 +35,7 @@ METRICS = {
         "--metrics=activegraph.conformance.recording:RecordingMetrics",
         "--metrics-read=activegraph.conformance.recording:read",
     ],
+    "prometheus": ["--metrics=support.prometheus:alone", "--metrics-read=support.prometheus:read"],
 }
 NO_POSTGRES = 77
 """Exit code of `support.with_postgres` where no server can be had."""

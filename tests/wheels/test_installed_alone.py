@@ -59,6 +59,8 @@ def test_importing_core_alone_prints_nothing_and_loads_no_optional_part(
             "activegraph-store-postgres",
             "'activegraph[postgres]'",
         ),
+        ("activegraph.configure_logging", "activegraph-observability", "activegraph-observability"),
+        ("activegraph.PrometheusMetrics", "activegraph-observability", "activegraph-observability"),
     ],
 )
 def test_what_is_not_installed_names_the_package_to_install(
@@ -67,6 +69,16 @@ def test_what_is_not_installed_names_the_package_to_install(
     advice = core_alone.python(TOUCH.format(expression=expression), cwd=elsewhere)
 
     assert advice == f"{package} -> pip install {install}\n"
+
+
+def test_prometheus_metrics_without_its_client_names_the_extra(
+    environment_with: Callable[[str], Environment], elsewhere: Path
+) -> None:
+    environment = environment_with("activegraph-observability")
+
+    assert "prometheus_client" not in environment.installed()
+    advice = environment.python(TOUCH.format(expression="activegraph.PrometheusMetrics()"), cwd=elsewhere)
+    assert advice == "prometheus_client -> pip install 'activegraph[prometheus]'\n"
 
 
 def test_a_missing_store_leaves_no_file_behind(core_alone: Environment, elsewhere: Path) -> None:

@@ -81,6 +81,8 @@ _HOMES = {
     "activegraph.llm.behavior": ("LLMBehavior",),
     "activegraph.llm.decorators": ("llm_behavior",),
     "activegraph.metrics": ("Metrics", "NoOpMetrics"),
+    "activegraph.observability.logging": ("configure_logging",),
+    "activegraph.observability.prometheus": ("PrometheusMetrics",),
     "activegraph.operations.inspect": ("inspect_run",),
     "activegraph.operations.migrate": ("MigrationReport", "MigrationRunReport", "migrate"),
     "activegraph.packs": (
@@ -109,7 +111,11 @@ _HOMES = {
     "activegraph.tools.decorators": ("clear_tool_registry", "get_tool_registry", "tool"),
 }
 
-_ELSEWHERE = {"activegraph.store.sqlite": "activegraph-store-sqlite"}
+_ELSEWHERE = {
+    "activegraph.observability.logging": "activegraph-observability",
+    "activegraph.observability.prometheus": "activegraph-observability",
+    "activegraph.store.sqlite": "activegraph-store-sqlite",
+}
 """Places that a distribution other than activegraph-core brings, and its name."""
 
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -214,6 +220,8 @@ if TYPE_CHECKING:
     from activegraph.llm.decorators import llm_behavior as llm_behavior
     from activegraph.metrics import Metrics as Metrics
     from activegraph.metrics import NoOpMetrics as NoOpMetrics
+    from activegraph.observability.logging import configure_logging as configure_logging
+    from activegraph.observability.prometheus import PrometheusMetrics as PrometheusMetrics
     from activegraph.operations.inspect import inspect_run as inspect_run
     from activegraph.operations.migrate import MigrationReport as MigrationReport
     from activegraph.operations.migrate import MigrationRunReport as MigrationRunReport

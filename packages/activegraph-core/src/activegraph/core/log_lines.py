@@ -12,7 +12,7 @@ from activegraph.core.event import Event, canonical_payload
 from activegraph.core.redaction import redacted_text, rendered_payload
 from activegraph.errors import ActiveGraphError
 
-__all__ = ["error_fields", "log_emitted", "name_of", "say", "text_of"]
+__all__ = ["error_fields", "log_emitted", "name_of", "say", "text_of", "text_of_value"]
 
 _runtime = logging.getLogger("activegraph.runtime")
 
@@ -58,10 +58,15 @@ def error_fields(error: BaseException) -> dict[str, Any]:
 
 def text_of(error: BaseException) -> str:
     """`str(error)`; a class that refuses to be shown must not hide the failure that it belongs to."""
+    return text_of_value(error, "<{} without a readable message>")
+
+
+def text_of_value(value: object, otherwise: str = "<{}>") -> str:
+    """`str(value)`; where its class refuses that, `otherwise` with the name of the class."""
     try:
-        return str.__str__(str(error))
-    except Exception:
-        return f"<{type(error).__name__} without a readable message>"
+        return str.__str__(str(value))
+    except Exception:  # a value of any class
+        return otherwise.format(type(value).__name__)
 
 
 def name_of(function: object) -> str:

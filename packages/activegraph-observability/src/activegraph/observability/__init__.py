@@ -1,9 +1,11 @@
-"""What operators import: status, metrics and the operations on stored runs. Names load when first used."""
+"""What operators import: logs, metrics, status and the operations on stored runs. Names load when first used."""
 
 from typing import TYPE_CHECKING, Any
 
 _HOMES = {
     "activegraph.metrics": ("METRIC_NAMES", "Metrics", "NoOpMetrics"),
+    "activegraph.observability.logging": ("LOG_FIELDS", "configure_logging", "get_logger", "runtime_log_extra"),
+    "activegraph.observability.prometheus": ("PrometheusMetrics",),
     "activegraph.operations.inspect": ("inspect_run",),
     "activegraph.operations.migrate": ("MigrationReport", "MigrationRunReport", "migrate"),
     "activegraph.runtime.status": (
@@ -40,6 +42,11 @@ if TYPE_CHECKING:
     from activegraph.metrics import METRIC_NAMES as METRIC_NAMES
     from activegraph.metrics import Metrics as Metrics
     from activegraph.metrics import NoOpMetrics as NoOpMetrics
+    from activegraph.observability.logging import LOG_FIELDS as LOG_FIELDS
+    from activegraph.observability.logging import configure_logging as configure_logging
+    from activegraph.observability.logging import get_logger as get_logger
+    from activegraph.observability.logging import runtime_log_extra as runtime_log_extra
+    from activegraph.observability.prometheus import PrometheusMetrics as PrometheusMetrics
     from activegraph.operations.inspect import inspect_run as inspect_run
     from activegraph.operations.migrate import MigrationReport as MigrationReport
     from activegraph.operations.migrate import MigrationRunReport as MigrationRunReport
