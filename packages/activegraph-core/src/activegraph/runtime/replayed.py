@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from activegraph.core.event import Event
@@ -77,7 +78,8 @@ def replayed_from(log: RunLog, url: str | None, *, models: bool, tools: bool) ->
         url: Where its store was opened, if that is known.
     """
     answers, outputs = LLMCache(), ToolCache()
-    for events in (log.read(), *_later_events_of_ancestors(log.store, url)):
+    # One after the other: an ancestor's store is open only until the next one is asked for.
+    for events in chain([log.read()], _later_events_of_ancestors(log.store, url)):
         _harvest(events, answers if models else None, outputs if tools else None)
     return ReplayedAnswers(answers if models else None, outputs if tools else None, log)
 
