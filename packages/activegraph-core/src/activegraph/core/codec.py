@@ -29,6 +29,7 @@ __all__ = [
     "encode_payload_bytes",
     "encode_plain",
     "encode_value",
+    "may_hold_tags",
     "oversized",
     "refused",
 ]
@@ -41,6 +42,9 @@ MAX_BYTES = 64 * 1024 * 1024
 
 _MIN_INT = -(2**63)
 _MAX_INT = 2**63 - 1
+
+_DOLLAR, _BACKSLASH = b"$\\"
+"""Bytes, which are found in a text by looking for a number."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -85,11 +89,11 @@ def encode_plain(value: Any, path: str = "", depth: int = 1) -> bytes:
                 text = _encode(value)
                 # A NUL is tagged, because a JSONB column refuses it; the same six characters
                 # behind an escaped backslash are harmless, and the slow path tells them apart.
-                if b"\\u0000" not in text and len(text) <= MAX_BYTES:
+                if (_BACKSLASH not in text or b"\\u0000" not in text) and len(text) <= MAX_BYTES:
                     return text
         elif kind is str:
             text = _encode(value)
-            if b"\\u0000" not in text and len(text) <= MAX_BYTES:
+            if (_BACKSLASH not in text or b"\\u0000" not in text) and len(text) <= MAX_BYTES:
                 return text
         elif value is None:
             return b"null"
@@ -183,17 +187,22 @@ def decode_canonical(data: bytes | str) -> Any:
     Raises:
         CodecError: The text is no JSON, or a `$ag.` tag is unknown or malformed.
     """
-    if isinstance(data, str):
-        unusual = '"$ag.' in data or "\\u" in data
-    else:
-        # An escape may spell a tag's name in another way.
-        unusual = b'"$ag.' in data or b"\\u" in data
-    if not unusual:
+    if not may_hold_tags(data):
         try:
             return _decode(data)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             pass  # the slow reader knows integers of any size, and says where text is wrong
     return _decode_slowly(data)
+
+
+def may_hold_tags(data: bytes | str) -> bool:
+    """Whether something in a JSON text might be a tag; an escape may spell a tag's name in another way.
+
+    One sign is looked for first, since that is many times faster than looking for several.
+    """
+    if isinstance(data, str):
+        return ("$" in data and '"$ag.' in data) or ("\\" in data and "\\u" in data)
+    return (_DOLLAR in data and b'"$ag.' in data) or (_BACKSLASH in data and b"\\u" in data)
 
 
 def _decode_slowly(data: bytes | str) -> Any:
