@@ -102,6 +102,28 @@ def test_a_log_with_another_past_of_the_same_length_is_not_gone_on_with(path: Pa
         assert [row.id for row in raw(other)] == ["evt_001", "evt_008", "evt_009"]
 
 
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_log_whose_rows_got_other_numbers_is_gone_on_with(path: Path, size: int) -> None:
+    with SQLiteEventStore(path, "run_a") as store:
+        store.append_many(events(1, 3))
+        driver(store).execute("UPDATE events SET seq = 100 - seq")
+
+        assert store.append_many(events(4, 3 + size)) == 3 + size
+        assert store.append_many(events(4 + size, 3 + 2 * size)) == 3 + 2 * size
+        assert is_whole(raw(store))
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_another_run_at_the_number_of_the_last_row_is_no_predecessor(path: Path, size: int) -> None:
+    with SQLiteEventStore(path, "run_a") as store:
+        store.append_many(events(1, 3))
+        driver(store).execute("UPDATE events SET run_id = 'run_b' WHERE position = 3")
+
+        with pytest.raises(ConcurrentWriterError):
+            store.append_many(events(4, 3 + size))
+        assert len(raw(store)) == 2
+
+
 def test_a_right_expectation_is_believed_whatever_the_handle_knew(path: Path) -> None:
     with SQLiteEventStore(path, "run_a") as mine, SQLiteEventStore(path, "run_a") as other:
         other.append_many(events(1, 3))

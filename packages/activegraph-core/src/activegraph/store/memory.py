@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import Self
 
 from activegraph.core.codec import check_header
-from activegraph.core.event import NO_DIGEST, Event, canonical_payload, digest_of, make_event
+from activegraph.core.event import NO_DIGEST, Event, make_event
 from activegraph.core.log_lines import say
 from activegraph.errors import ConcurrentWriterError
 from activegraph.store.base import RawEvent, RunRecord
+from activegraph.store.chain import rows_behind
 from activegraph.store.records import INTERNAL_FAMILIES, STOP_TYPES, RunFields, merged_record, status_of_stop
 from activegraph.store.refusals import closed, duplicate, first_double, unknown_event
-from activegraph.store.serde import header_of
 
 __all__ = ["InMemoryEventStore"]
 
@@ -47,8 +47,9 @@ class InMemoryEventStore:
         """Append events, all or none; returns the new head (see `AtomicAppend`). Nothing here outlives the process."""
         with self._lock:
             self._check_open(writing=True)
-            rows = self._encoded(events)
             head = len(self._rows)
+            digest = (self._rows[-1].digest or NO_DIGEST) if head else NO_DIGEST
+            rows = [RawEvent(*row) for row in rows_behind(events, head, digest)]
             double = first_double((row.id for row in rows), self._positions)
             if double is not None:
                 raise duplicate(double, self.run_id)
@@ -75,19 +76,6 @@ class InMemoryEventStore:
                 message = "append: %d events at %d..%d"
                 say(_logger, logging.DEBUG, message, len(rows), head + 1, head + len(rows), **fields)
             return head + len(rows)
-
-    def _encoded(self, events: Sequence[Event]) -> list[RawEvent]:
-        position = len(self._rows)
-        digest = (self._rows[-1].digest or NO_DIGEST) if self._rows else NO_DIGEST
-        rows: list[RawEvent] = []
-        for event in events:
-            id, type, actor, frame_id, caused_by, timestamp = header_of(event)
-            payload = canonical_payload(event)
-            position += 1
-            digest = digest_of(digest, id, type, payload, actor, frame_id, caused_by, timestamp)
-            text = payload.decode("utf-8")
-            rows.append(RawEvent(position, id, type, actor, text, frame_id, caused_by, timestamp, digest))
-        return rows
 
     def iter_events(self, after: str | None = None, until: str | None = None) -> Iterator[Event]:
         """Events in order, as of the first `next()`."""

@@ -222,26 +222,13 @@ def header_of(event: Event) -> Header:
     Raises:
         NonSerializableEventError: A field that no store could carry; the path is its name.
     """
-    id, type_, actor = event.id, event.type, event.actor
-    frame_id, caused_by, timestamp = event.frame_id, event.caused_by, event.timestamp
-    if (
-        type(id) is type(type_) is type(timestamp) is str
-        and id
-        and type_
-        and (actor is None or type(actor) is str)
-        and (frame_id is None or type(frame_id) is str)
-        and (caused_by is None or type(caused_by) is str)
-    ):
-        text = f"{id}{type_}{actor}{frame_id}{caused_by}{timestamp}"
-        if text.isascii() and "\x00" not in text:
-            return id, type_, actor, frame_id, caused_by, timestamp
     return (
-        check_header("id", id),
-        check_header("type", type_),
-        check_header("actor", actor),
-        check_header("frame_id", frame_id),
-        check_header("caused_by", caused_by),
-        check_header("timestamp", timestamp),
+        check_header("id", event.id),
+        check_header("type", event.type),
+        check_header("actor", event.actor),
+        check_header("frame_id", event.frame_id),
+        check_header("caused_by", event.caused_by),
+        check_header("timestamp", event.timestamp),
     )
 
 

@@ -13,13 +13,14 @@ from activegraph.core.event import Event
 from activegraph.core.log_lines import say
 from activegraph.errors import StoreUnavailableError
 from activegraph.store.base import RawEvent
+from activegraph.store.chain import rows_behind
 from activegraph.store.postgres import catalog, reads
 from activegraph.store.postgres.driver import psycopg
 from activegraph.store.postgres.driver_errors import is_lost, masked_cause, translated, unavailable
 from activegraph.store.postgres.handle import Handle
 from activegraph.store.postgres.outcome import Outcome, look_for
 from activegraph.store.postgres.session import IDLE, Session
-from activegraph.store.postgres.writer import Known, Writer, rows_behind
+from activegraph.store.postgres.writer import Known, Writer
 from activegraph.store.postgres.writes import Sync
 from activegraph.store.records import RunFields
 
@@ -59,12 +60,12 @@ class Appender:
     def append(self, events: Sequence[Event], expected_count: int | None, sync: bool | None) -> int:
         """Append events behind the expected head; returns the new one."""
         writer, handle = self.writer, self._handle
-        rows = rows_behind(events, writer.head, writer.known.digest)
+        rows = [RawEvent(*row) for row in rows_behind(events, writer.head, writer.known.digest)]
         if sync:
             self._warn_of_fsync()
         if expected_count is not None and expected_count != writer.head:
             handle.read(lambda session: writer.expect(session, rows, expected_count))
-            rows = rows_behind(events, writer.head, writer.known.digest)
+            rows = [RawEvent(*row) for row in rows_behind(events, writer.head, writer.known.digest)]
         elif len(rows) > 1 and len({row.id for row in rows}) < len(rows):
             handle.read(lambda session: writer.refuse_doubles(session, rows))
         if not rows:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from activegraph.core.codec import check_header
 from activegraph.core.event import NO_DIGEST, Event
 from activegraph.errors import StoreUnavailableError
+from activegraph.store.base import RawEvent
+from activegraph.store.chain import rows_behind
 from activegraph.store.postgres import reads
 from activegraph.store.postgres.catalog import select_run
 from activegraph.store.postgres.connections import Connections
 from activegraph.store.postgres.driver_errors import DRIVER
 from activegraph.store.postgres.handle import Handle
 from activegraph.store.postgres.session import Session
-from activegraph.store.postgres.writer import rows_behind
 from activegraph.store.postgres.writes import insert_events, insert_run_once, split
 from activegraph.store.records import RunFields, normalized_time, shown_text
 from activegraph.store.refusals import duplicate, missing_position, parent_not_found, run_exists, unknown_event
@@ -105,7 +106,7 @@ def fork_run(
 
 def _append_extra(session: Session, run_id: str, position: int, events: Sequence[Event]) -> None:
     head, _, digest = reads.head(session, run_id)
-    rows = rows_behind(events, head, digest or NO_DIGEST)
+    rows = [RawEvent(*row) for row in rows_behind(events, head, digest or NO_DIGEST)]
     seen: set[str] = set()
     for row in rows:
         if row.id in seen or reads.position_of(session, run_id, row.id) is not None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from activegraph.core.event import NO_DIGEST, Event, canonical_payload, digest_of
+from activegraph.core.event import NO_DIGEST
 from activegraph.errors import ConcurrentWriterError, DuplicateEventError
 from activegraph.store.base import RawEvent
 from activegraph.store.postgres import reads
@@ -16,9 +15,8 @@ from activegraph.store.postgres.session import IDLE, Session
 from activegraph.store.postgres.writes import Sync, insert_events, insert_run_once, split
 from activegraph.store.records import RunFields
 from activegraph.store.refusals import duplicate, first_double, unknown_event
-from activegraph.store.serde import header_of
 
-__all__ = ["Known", "Writer", "rows_behind"]
+__all__ = ["Known", "Writer"]
 
 SELECT_RUN_EXISTS = "SELECT 1 FROM runs WHERE run_id = %s"
 
@@ -186,24 +184,3 @@ class Writer:
             found = session.read(SELECT_KNOWN_IDS, (self.run_id, ids, str(self.head))).fetchall()
             known = {row[0] for row in found}
         return first_double(ids, known)
-
-
-def rows_behind(events: Sequence[Event], position: int, digest: bytes) -> list[RawEvent]:
-    """Rows for `events` behind a head.
-
-    Raises:
-        NonSerializableEventError: An event that no store could carry.
-    """
-    headers: list[tuple[Any, ...]] = []
-    payloads = []
-    for event in events:
-        headers.append(header_of(event))
-        payloads.append(canonical_payload(event))
-    rows: list[RawEvent] = []
-    for (id, type, actor, frame_id, caused_by, timestamp), payload in zip(headers, payloads, strict=True):
-        position += 1
-        digest = digest_of(digest, id, type, payload, actor, frame_id, caused_by, timestamp)
-        rows.append(
-            RawEvent(position, id, type, actor, payload.decode("utf-8"), frame_id, caused_by, timestamp, digest)
-        )
-    return rows

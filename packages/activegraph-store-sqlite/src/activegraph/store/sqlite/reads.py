@@ -26,7 +26,7 @@ PAGE = 2000
 """Rows that are read at once; nothing is held between pages."""
 
 SELECT_HEAD = """
-SELECT position, id, digest
+SELECT position, id, digest, seq
 FROM events
 WHERE run_id = ?
 ORDER BY position DESC
@@ -86,6 +86,8 @@ class Head(NamedTuple):
     position: int
     id: str | None
     digest: bytes
+    seq: int | None = None
+    """Number of its row in the table, where it is known."""
 
 
 NO_HEAD = Head(0, None, NO_DIGEST)

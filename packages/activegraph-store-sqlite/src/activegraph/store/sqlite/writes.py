@@ -8,32 +8,44 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
-from activegraph.core.event import Event, canonical_payload, digest_of
+from activegraph.core.event import Event
 from activegraph.errors import ConcurrentWriterError
+from activegraph.store.chain import Row, rows_behind
 from activegraph.store.records import RunFields
 from activegraph.store.refusals import duplicate, first_double, unknown_event
-from activegraph.store.serde import header_of
 from activegraph.store.sqlite import reads
 from activegraph.store.sqlite.connection import roll_back
 from activegraph.store.sqlite.reads import Head
 
-__all__ = ["INSERT_EVENT", "INSERT_RUN_ONCE", "Writer"]
-
-INSERT_EVENT = """
-INSERT INTO events (run_id, position, id, type, actor, payload, frame_id, caused_by, timestamp, digest)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+__all__ = ["INSERT_RUN_ONCE", "Writer"]
 
 # A predecessor that is not the known one makes the digest NULL, which the column refuses. An INSERT ... SELECT
 # from the table itself would say it more plainly, and copies every row through a temporary table first.
 INSERT_BEHIND = """
 INSERT INTO events (run_id, position, id, type, actor, payload, frame_id, caused_by, timestamp, digest)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, CASE WHEN (
-    SELECT digest FROM events WHERE run_id = ? AND position = ?
-) = ? THEN ? END)"""
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CASE WHEN (
+    SELECT digest FROM events WHERE run_id = ?1 AND position = ?2 - 1
+) = ?11 THEN ?10 END)"""
+
+# The row number of the predecessor spares the way through the key's index; all else must be the same.
+INSERT_BEHIND_ROW = """
+INSERT INTO events (run_id, position, id, type, actor, payload, frame_id, caused_by, timestamp, digest)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CASE WHEN (
+    SELECT digest FROM events WHERE seq = ?12 AND run_id = ?1 AND position = ?2 - 1
+) = ?11 THEN ?10 END)"""
+
+INSERT_ROWS = """
+INSERT INTO events (run_id, position, id, type, actor, payload, frame_id, caused_by, timestamp, digest)
+VALUES """
+
+ONE_OF_ROWS = "(?1, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 SELECT_DIGEST = "SELECT digest FROM events WHERE run_id = ? AND position = ?"
+
+SELECT_DIGEST_OF_ROW = "SELECT digest FROM events WHERE seq = ? AND run_id = ? AND position = ?"
 
 INSERT_RUN_ONCE = """
 INSERT OR IGNORE INTO runs
@@ -44,7 +56,13 @@ SELECT_RUN_EXISTS = "SELECT 1 FROM runs WHERE run_id = ?"
 
 DELETE_AFTER = "DELETE FROM events WHERE run_id = ? AND position > ?"
 
-Row = tuple[Any, ...]
+_ROWS_AT_ONCE = 32
+"""Rows of one statement; it is prepared once for each number of rows."""
+
+
+@lru_cache(_ROWS_AT_ONCE)
+def _insert_rows(count: int) -> str:
+    return INSERT_ROWS + ", ".join([ONE_OF_ROWS] * count)
 
 
 class Writer:
@@ -78,73 +96,62 @@ class Writer:
         Raises:
             NonSerializableEventError, DuplicateEventError, ConcurrentWriterError: Nothing was stored.
         """
-        if len(events) == 1 and self.has_record and not joins and expected_count in (None, self.head.position):
-            return self._append_one(connection, events[0])
-        headers = [header_of(event) for event in events]
-        payloads = [canonical_payload(event) for event in events]
-        if len(headers) > 1 and len({header[0] for header in headers}) != len(headers):
-            raise self._double(connection, headers)
         base = self.head
+        rows = rows_behind(events, base.position, base.digest)
+        if len(rows) > 1 and len({row[1] for row in rows}) != len(rows):
+            raise self._double(connection, rows)
         if expected_count is not None and expected_count != base.position:
-            base = self._other_base(connection, headers, expected_count)
-        position, digest, run_id = base.position, base.digest, self.run_id
-        rows: list[Row] = []
-        for (id, type, actor, frame_id, caused_by, timestamp), payload in zip(headers, payloads, strict=True):
-            position += 1
-            digest = digest_of(digest, id, type, payload, actor, frame_id, caused_by, timestamp)
-            text = payload.decode("utf-8")
-            rows.append((run_id, position, id, type, actor, text, frame_id, caused_by, timestamp, digest))
+            base = self._other_base(connection, rows, expected_count)
+            rows = rows_behind(events, base.position, base.digest)
         if joins:
-            self._append_joining(connection, base, rows, events)
+            seq = self._append_joining(connection, base, rows, events)
+        elif len(rows) == 1 and self.has_record:
+            seq = self._append_one(connection, base, rows[0])
         else:
-            self._append_alone(connection, base, rows, events)
-        if rows:
-            self.head = Head(position, rows[-1][2], digest)
-            self.has_record = True
-            self.moves += 1
-        else:
+            seq = self._append_alone(connection, base, rows, events)
+        if not rows:
             self.head = base
-        return position
-
-    def _append_one(self, connection: sqlite3.Connection, event: Event) -> int:
-        """Append the commonest batch there is: one event behind the known head, in one statement."""
-        id, type, actor, frame_id, caused_by, timestamp = header_of(event)
-        payload = canonical_payload(event)
-        base = self.head
-        position = base.position + 1
-        digest = digest_of(base.digest, id, type, payload, actor, frame_id, caused_by, timestamp)
-        text = payload.decode("utf-8")
-        row = (self.run_id, position, id, type, actor, text, frame_id, caused_by, timestamp, digest)
-        try:
-            if position == 1:
-                connection.execute(INSERT_EVENT, row)
-            else:
-                fence = (self.run_id, base.position, base.digest)
-                connection.execute(INSERT_BEHIND, (*row[:-1], *fence, digest))
-        except sqlite3.IntegrityError as error:
-            raise self._refused(connection, base, [row]) from error
-        self.head = Head(position, id, digest)
+            return base.position
+        last = rows[-1]
+        self.head = Head(last[0], last[1], last[8], seq)
+        self.has_record = True
         self.moves += 1
-        return position
+        return last[0]
+
+    def _append_one(self, connection: sqlite3.Connection, base: Head, row: Row) -> int | None:
+        """Append the commonest batch there is in one statement; returns the number of its row."""
+        try:
+            if base.position == 0:
+                return connection.execute(_insert_rows(1), (self.run_id, *row)).lastrowid
+            if base.seq is None:
+                return connection.execute(INSERT_BEHIND, (self.run_id, *row, base.digest)).lastrowid
+            return connection.execute(INSERT_BEHIND_ROW, (self.run_id, *row, base.digest, base.seq)).lastrowid
+        except sqlite3.IntegrityError as error:
+            if base.seq is not None:
+                # The row may have got another number, in a file that was dumped and restored.
+                return self._append_one(connection, base._replace(seq=None), row)
+            raise self._refused(connection, base, [row]) from error
 
     def _append_alone(
         self, connection: sqlite3.Connection, base: Head, rows: list[Row], events: Sequence[Event]
-    ) -> None:
-        connection.execute("BEGIN IMMEDIATE" if rows else "BEGIN")
+    ) -> int | None:
+        cursor = connection.cursor()
+        cursor.execute("BEGIN IMMEDIATE" if rows else "BEGIN")
         try:
-            self._append_batch(connection, base, rows, events)
-            connection.execute("COMMIT")
+            seq = self._append_batch(cursor, base, rows, events)
+            cursor.execute("COMMIT")
         except BaseException:
             roll_back(connection)
             raise
+        return seq
 
     def _append_joining(
         self, connection: sqlite3.Connection, base: Head, rows: list[Row], events: Sequence[Event]
-    ) -> None:
+    ) -> int | None:
         # The block may go on after a refusal, so the batch must leave nothing of itself in the transaction.
         connection.execute("SAVEPOINT batch")
         try:
-            self._append_batch(connection, base, rows, events)
+            return self._append_batch(connection.cursor(), base, rows, events)
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK TO batch")
@@ -153,47 +160,59 @@ class Writer:
             if connection.in_transaction:
                 connection.execute("RELEASE batch")
 
-    def _append_batch(
-        self, connection: sqlite3.Connection, base: Head, rows: list[Row], events: Sequence[Event]
-    ) -> None:
-        if base.position:
-            found = connection.execute(SELECT_DIGEST, (self.run_id, base.position)).fetchone()
-            if found is None or found[0] != base.digest:
-                raise self._refused(connection, base, rows)
+    def _append_batch(self, cursor: sqlite3.Cursor, base: Head, rows: list[Row], events: Sequence[Event]) -> int | None:
+        """Append rows inside an open transaction; returns the number of the last one."""
+        if base.position and not self._is_there(cursor, base):
+            raise self._refused(cursor.connection, base, rows)
         if not rows:
-            actual = reads.head(connection, self.run_id)
+            actual = reads.head(cursor.connection, self.run_id)
             if actual.position != base.position:
                 raise self._stale(base.position, base.id, actual)
-            return
+            return None
         if not self.has_record:
             fields = RunFields.for_first_append(self.run_id, events)
-            connection.execute(INSERT_RUN_ONCE, tuple(fields.__dict__.values()))
+            cursor.execute(INSERT_RUN_ONCE, tuple(fields.__dict__.values()))
         try:
-            connection.executemany(INSERT_EVENT, rows)
+            for start in range(0, len(rows), _ROWS_AT_ONCE):
+                portion = rows[start : start + _ROWS_AT_ONCE]
+                values: list[Any] = [self.run_id]
+                for row in portion:
+                    values += row
+                cursor.execute(_insert_rows(len(portion)), values)
         except sqlite3.IntegrityError as error:
-            raise self._refused(connection, base, rows) from error
+            raise self._refused(cursor.connection, base, rows) from error
+        return cursor.lastrowid
 
-    def _other_base(self, connection: sqlite3.Connection, headers: Sequence[Row], expected_count: int) -> Head:
+    def _is_there(self, cursor: sqlite3.Cursor, base: Head) -> bool:
+        """Whether the log holds this head."""
+        if base.seq is not None:
+            found = cursor.execute(SELECT_DIGEST_OF_ROW, (base.seq, self.run_id, base.position)).fetchone()
+            if found is not None and found[0] == base.digest:
+                return True
+        found = cursor.execute(SELECT_DIGEST, (self.run_id, base.position)).fetchone()
+        return found is not None and found[0] == base.digest
+
+    def _other_base(self, connection: sqlite3.Connection, rows: Sequence[Row], expected_count: int) -> Head:
         """The head, where the caller believes in another one than this handle knew, and is right."""
-        for header in headers:
-            if self._is_held(connection, header[0], self.head.position):
-                raise duplicate(header[0], self.run_id)
+        for row in rows:
+            if self._is_held(connection, row[1], self.head.position):
+                raise duplicate(row[1], self.run_id)
         actual = reads.head(connection, self.run_id)
         if actual.position != expected_count:
             raise self._stale(expected_count, self._id_at(connection, expected_count, actual), actual)
         return actual
 
-    def _double(self, connection: sqlite3.Connection, headers: Sequence[Row]) -> Exception:
+    def _double(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> Exception:
         """Why a batch with an id twice is refused: the first id that was there before, in the log or the batch."""
-        ids = [header[0] for header in headers]
+        ids = [row[1] for row in rows]
         held = {id for id in ids if self._is_held(connection, id, self.head.position)}
         return duplicate(first_double(ids, held) or ids[0], self.run_id)
 
     def _refused(self, connection: sqlite3.Connection, base: Head, rows: list[Row]) -> Exception:
         """Why the keys refused: an id that the known prefix holds, or another writer."""
         for row in rows:
-            if self._is_held(connection, row[2], base.position):
-                return duplicate(row[2], self.run_id)
+            if self._is_held(connection, row[1], base.position):
+                return duplicate(row[1], self.run_id)
         return self._stale(base.position, base.id, reads.head(connection, self.run_id))
 
     def _is_held(self, connection: sqlite3.Connection, event_id: str, known: int) -> bool:
@@ -224,7 +243,7 @@ class Writer:
         if position is None:
             raise unknown_event(event_id, self.run_id, "truncate_after", "sqlite")
         actual = reads.head(connection, self.run_id)
-        if actual != self.head:
+        if actual[:3] != self.head[:3]:
             raise self._stale(self.head.position, self.head.id, actual)
         connection.execute(DELETE_AFTER, (self.run_id, position))
         self.head = reads.head(connection, self.run_id)
