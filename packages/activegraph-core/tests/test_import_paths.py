@@ -39,7 +39,7 @@ PATHS = {
     "activegraph.llm.types": "LLMMessage LLMResponse ToolCall",
     "activegraph.packs": (
         "Pack ObjectType RelationType PackPolicy PackPrompt EmptySettings DiscoveredPack PendingApproval"
-        " load_prompts_from_dir behavior llm_behavior relation_behavior tool"
+        " load_prompts_from_dir discover load_by_name clear_discovery_cache behavior llm_behavior relation_behavior tool"
         " PackError PackNotFoundError PackValidationError PackConflictError PackVersionConflictError"
         " PackSchemaViolation PackSettingsMissingError PackPromptLoadError"
     ),

@@ -94,6 +94,9 @@ _HOMES = {
         "PackPrompt",
         "PendingApproval",
         "RelationType",
+        "clear_discovery_cache",
+        "discover",
+        "load_by_name",
         "load_prompts_from_dir",
     ),
     "activegraph.policy": ("Policy",),
@@ -234,6 +237,9 @@ if TYPE_CHECKING:
     from activegraph.packs import PackPrompt as PackPrompt
     from activegraph.packs import PendingApproval as PendingApproval
     from activegraph.packs import RelationType as RelationType
+    from activegraph.packs import clear_discovery_cache as clear_discovery_cache
+    from activegraph.packs import discover as discover
+    from activegraph.packs import load_by_name as load_by_name
     from activegraph.packs import load_prompts_from_dir as load_prompts_from_dir
     from activegraph.policy import Policy as Policy
     from activegraph.runtime.budget import Budget as Budget

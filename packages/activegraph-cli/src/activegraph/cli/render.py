@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -190,16 +190,21 @@ def replay_json(summary: ReplaySummary) -> str:
 
 
 def fork_text(fork: ForkResult, *, elsewhere: bool, recording: bool) -> str:
-    """A fork that was made."""
+    """A fork that was made, and the events of the settings that it overrides."""
     line = f"forked {fork.parent_run_id} at {fork.at_event} -> {fork.new_run_id} ({fork.events_copied} events)"
     lines = [line + (f" in {fork.to_url}" if elsewhere else "")]
     if recording:
         lines.append("  recording fork: load the run without `replay_strict=True`, so that new answers are recorded")
+    lines += [f"  settings override recorded: {event_id}" for event_id in fork.settings_override_events]
     return "\n".join(lines)
 
 
-def fork_json(fork: ForkResult, *, elsewhere: bool, recording: bool) -> str:
-    """The same for programs."""
+def fork_json(fork: ForkResult, *, elsewhere: bool, recording: bool, overrides: Mapping[str, Any]) -> str:
+    """The same for programs.
+
+    Args:
+        overrides: Settings by pack.
+    """
     shown: dict[str, Any] = {
         "parent_run_id": fork.parent_run_id,
         "new_run_id": fork.new_run_id,
@@ -211,6 +216,9 @@ def fork_json(fork: ForkResult, *, elsewhere: bool, recording: bool) -> str:
         shown["recording"] = True
     if elsewhere:
         shown["to"] = fork.to_url
+    if overrides:
+        shown["settings_overrides"] = overrides
+        shown["settings_override_events"] = list(fork.settings_override_events)
     return to_json(shown)
 
 

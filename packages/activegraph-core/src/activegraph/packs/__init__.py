@@ -20,6 +20,7 @@ _MODULES = {
         "PackVersionConflictError",
     ),
     "activegraph.packs.decorators": ("behavior", "llm_behavior", "relation_behavior", "tool"),
+    "activegraph.packs.discovery": ("clear_discovery_cache", "discover", "load_by_name"),
     "activegraph.packs.pending": ("PendingApproval",),
     "activegraph.packs.prompts": ("load_prompts_from_dir",),
     "activegraph.packs.values": (
@@ -75,6 +76,9 @@ if TYPE_CHECKING:
     from activegraph.packs.decorators import llm_behavior as llm_behavior
     from activegraph.packs.decorators import relation_behavior as relation_behavior
     from activegraph.packs.decorators import tool as tool
+    from activegraph.packs.discovery import clear_discovery_cache as clear_discovery_cache
+    from activegraph.packs.discovery import discover as discover
+    from activegraph.packs.discovery import load_by_name as load_by_name
     from activegraph.packs.pending import PendingApproval as PendingApproval
     from activegraph.packs.prompts import load_prompts_from_dir as load_prompts_from_dir
     from activegraph.packs.values import DiscoveredPack as DiscoveredPack

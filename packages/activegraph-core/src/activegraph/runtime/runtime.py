@@ -328,15 +328,20 @@ class Runtime(RunFace):
         llm_retry_initial_delay_seconds: float | None = None,
         llm_retry_max_delay_seconds: float | None = None,
         packs: Sequence[Any] | None = None,
+        pack_settings: Mapping[str, Mapping[str, Any]] | None = None,
         durability: str | None = None,
     ) -> Self:
         """A new run in the same store that begins with this one's events up to and including `at_event`.
 
-        What is not given is the parent's, but for the budget, the seed and the three switches of the caches. With
-        those, the fork looks for answers in the parent's whole log, also behind `at_event`.
+        What is not given is the parent's, but for the budget, the seed, the packs and the three switches of the
+        caches. With those, the fork looks for answers in the parent's whole log, also behind `at_event`.
+
+        Args:
+            pack_settings: Settings of packs to override in the fork, by pack; nested dicts for nested models.
 
         Raises:
             EventNotFoundError: This run has no such event; no run is created.
+            InvalidRuntimeConfiguration: A setting that the run's packs do not have; no run is created.
             IncompatibleRuntimeState: There is no store, or one that cannot fork.
         """
         engine = self._engine
@@ -345,7 +350,7 @@ class Runtime(RunFace):
         how = checked_durability(given_or(durability, engine.durability))
         limits = budget if isinstance(budget, Budget) else Budget(budget)
         explicit = engine.explicit if behaviors is None else checked_behaviors(behaviors)
-        store = fork_in_store(engine, at_event, label)
+        store = fork_in_store(engine, at_event, label, pack_settings)
         try:
             loaded = load_run(store, clock=self.graph.clock)
             runtime = type(self)(
