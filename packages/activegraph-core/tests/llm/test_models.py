@@ -22,23 +22,21 @@ class Mine:
 
 
 @pytest.mark.parametrize(
-    ("explicit", "pack_model", "provider", "name", "is_default"),
+    ("explicit", "provider", "name", "is_default"),
     [
-        ("claude-x", "gpt-pack", Mine(), "claude-x", False),
-        (None, "gpt-pack", Mine(), "gpt-pack", False),
-        (None, "", Mine(), "mine-1", True),
-        (None, 5, Mine(), "mine-1", True),
-        (None, None, Mine(), "mine-1", True),
-        (None, None, OpenAIProvider(), "gpt-4o-mini", True),
-        (None, None, AnthropicProvider(), "claude-sonnet-4-5", True),
-        (None, None, Silent(), "claude-sonnet-4-5", True),
-        (None, None, None, "claude-sonnet-4-5", True),
+        ("claude-x", Mine(), "claude-x", False),
+        ("", Mine(), "mine-1", True),
+        (None, Mine(), "mine-1", True),
+        (None, OpenAIProvider(), "gpt-4o-mini", True),
+        (None, AnthropicProvider(), "claude-sonnet-4-5", True),
+        (None, Silent(), "claude-sonnet-4-5", True),
+        (None, None, "claude-sonnet-4-5", True),
     ],
 )
 def test_the_nearest_who_names_a_model_decides(
-    explicit: str | None, pack_model: Any, provider: Any, name: str, is_default: bool
+    explicit: str | None, provider: Any, name: str, is_default: bool
 ) -> None:
-    assert choose_model(explicit, pack_model=pack_model, provider=provider) == (name, is_default)
+    assert choose_model(explicit, provider=provider) == (name, is_default)
 
 
 @pytest.mark.parametrize(

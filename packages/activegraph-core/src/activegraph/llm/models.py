@@ -35,17 +35,14 @@ class ChosenModel(NamedTuple):
     """Whether it is the provider's default, so that another runtime chooses again for itself."""
 
 
-def choose_model(explicit: str | None, *, pack_model: Any = None, provider: Any = None) -> ChosenModel:
+def choose_model(explicit: str | None, *, provider: Any = None) -> ChosenModel:
     """The model to ask.
 
     Args:
-        explicit: What the behavior names.
-        pack_model: The setting `llm_model` of its pack; only non-empty text counts.
+        explicit: What the behavior names; one of a pack has it from its pack's settings, if it names none.
     """
     if explicit:
         return ChosenModel(explicit, is_default=False)
-    if isinstance(pack_model, str) and pack_model:
-        return ChosenModel(pack_model, is_default=False)
     return ChosenModel(default_model(provider), is_default=True)
 
 

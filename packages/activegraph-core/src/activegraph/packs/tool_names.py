@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from activegraph.errors import AmbiguousToolError, MissingToolError
 from activegraph.packs.loaded import LoadedPacks
 from activegraph.tools.base import Tool
+from activegraph.tools.built_in import built_in_tool
 
 __all__ = ["find_tool"]
-
-BUILT_IN = "web_fetch"
-"""The one tool that is found by its name although nothing registers it."""
 
 
 def find_tool(
@@ -37,9 +35,7 @@ def find_tool(
         raise AmbiguousToolError(name, packs=[owner for owner, _ in short])
     if short:
         return short[0][1]
-    if name == BUILT_IN:
-        from importlib import import_module
-
-        fetch: Tool = import_module("activegraph.tools.web_fetch").web_fetch
-        return fetch
+    built_in = built_in_tool(name)
+    if built_in is not None:
+        return built_in
     raise MissingToolError(name, behavior_name=behavior, registered=sorted(known))

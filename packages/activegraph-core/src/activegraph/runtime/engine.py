@@ -133,9 +133,7 @@ class Engine:
         self.call_sync = _CALL_SYNC[durability]
         """How requests are committed before their calls, and answers after them."""
         self.outside = Outside(options, self.log, self.run_id, graph.clock)
-        self.model_behaviors = ModelBehaviors(options)
-        self.model_behaviors.pack_tools = lambda: self.packs.tools.values()  # noqa: PLW0108 - of the packs as they are then
-        self.model_behaviors.find_pack_tool = lambda name, behavior: self.packs.exported.get(name)
+        self.model_behaviors = ModelBehaviors(options, lambda: {**self.packs.exported, **self.packs.tools})
         self.queue: deque[WorkItem] = deque()
         self.delayed = DelayedEntries()
         """Invocations that wait for their tick."""

@@ -6,8 +6,8 @@ provider's default; that it was a default is remembered, so that another runtime
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 from activegraph.behaviors.base import AnyBehavior
 from activegraph.errors import MissingProviderError, MissingToolError
@@ -34,18 +34,14 @@ class ModelBehaviors:
     """What the behaviors of one runtime that ask models have been resolved to.
 
     Attributes:
-        tools: All tools of the runtime by name, as of the last start of a run.
-        pack_model: Gives the model that the settings of a behavior's pack name, if any.
-        pack_tools: Gives the tools of loaded packs.
-        find_pack_tool: Finds a tool by a name that is not its full one.
+        tools: All tools of the runtime by name, as of the last start of a run; a tool that a pack exports stands
+            under its short name too.
     """
 
-    def __init__(self, options: CallOptions) -> None:
+    def __init__(self, options: CallOptions, pack_tools: Callable[[], Mapping[str, Tool]]) -> None:
         self.tools: dict[str, Tool] = {}
-        self.pack_model: Callable[[LLMBehavior], Any] = lambda behavior: None
-        self.pack_tools: Callable[[], Iterable[Tool]] = tuple
-        self.find_pack_tool: Callable[[str, LLMBehavior], Tool | None] = lambda name, behavior: None
         self._options = options
+        self._pack_tools = pack_tools
         self._prepared: dict[int, Prepared] = {}
 
     def prepare(self, subscriptions: Subscriptions) -> None:
@@ -86,7 +82,8 @@ class ModelBehaviors:
 
     def collect_tools(self, behaviors: Iterable[AnyBehavior]) -> dict[str, Tool]:
         """All tools that these behaviors, this runtime and its packs know, by name."""
-        return by_name([*self.own_tools(behaviors).values(), *self.pack_tools()])
+        of_packs = self._pack_tools()
+        return {**of_packs, **by_name([*self.own_tools(behaviors).values(), *of_packs.values()])}
 
     def own_tools(self, behaviors: Iterable[AnyBehavior]) -> dict[str, Tool]:
         """The same without the packs'."""
@@ -110,16 +107,14 @@ class ModelBehaviors:
     def _tool(self, one: Tool | str, behavior: LLMBehavior, tools: dict[str, Tool]) -> Tool:
         if isinstance(one, Tool):
             return one
-        found = tools.get(one) or self.find_pack_tool(one, behavior) or built_in_tool(one)
+        found = tools.get(one) or built_in_tool(one)
         if found is None:
             raise MissingToolError(one, behavior_name=behavior.name, registered=sorted(tools))
         tools.setdefault(found.name, found)
         return found
 
     def _model_of(self, behavior: LLMBehavior) -> str:
-        chosen = choose_model(
-            _named_model(behavior), pack_model=self.pack_model(behavior), provider=self._options.provider
-        )
+        chosen = choose_model(_named_model(behavior), provider=self._options.provider)
         if chosen.is_default:
             behavior.__dict__["_default_model"] = behavior.model = chosen.name
         else:

@@ -34,6 +34,7 @@ def load_pack(engine: Engine, pack: object, settings: Any) -> bool:
 
     Raises:
         PackVersionConflictError, PackConflictError, PackSettingsMissingError: Nothing was changed.
+        InvalidRuntimeConfiguration: A model of another provider; nothing was changed.
         IncompatibleRuntimeState: The runtime is closed or at work, or an invocation waits to be
             finished and the log would have to say something new.
     """
@@ -95,7 +96,10 @@ def _prepare(engine: Engine, pack: Pack, settings: Any) -> tuple[Attachment, Rec
         own_tools(engine),
     )
     attachment = prepare(pack, settings, loaded=engine.packs, recorded=recorded, around=around)
-    return None if attachment is None else (attachment, recorded)
+    if attachment is None:
+        return None
+    engine.model_behaviors.settle_models(attachment.behaviors)
+    return attachment, recorded
 
 
 def _changes(recorded: RecordedPack, payload: dict[str, Any]) -> list[str]:
