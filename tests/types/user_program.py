@@ -14,6 +14,7 @@ from activegraph import (
     FrozenClock,
     Graph,
     InMemoryEventStore,
+    LLMBehavior,
     Object,
     Patch,
     Relation,
@@ -22,11 +23,25 @@ from activegraph import (
     RuntimeStatus,
     behavior,
     list_runs,
+    llm_behavior,
     open_store,
     relation_behavior,
 )
 from activegraph.behaviors.base import Behavior, RelationBehavior
+from activegraph.llm import (
+    AnthropicProvider,
+    AssembledPrompt,
+    LLMCache,
+    LLMMessage,
+    LLMProvider,
+    LLMResponse,
+    OpenAIProvider,
+    RecordedLLMProvider,
+    RecordingLLMProvider,
+    parse_structured_response,
+)
 from activegraph.store import EventStore
+from pydantic import BaseModel
 
 
 @behavior(name="planner", on=["goal.created"])
@@ -39,6 +54,17 @@ def unblock(relation: Relation, event: Event, graph: Any, ctx: Any) -> None:
     graph.patch_object(relation.target, {"status": "open"})
 
 
+class Causes(BaseModel):
+    causes: list[str]
+
+
+@llm_behavior(on=["object.created"], output_schema=Causes, deterministic=True)
+def suggest(event: Event, graph: Any, ctx: Any, out: Causes) -> None:
+    for text in out.causes:
+        graph.add_object("hypothesis", {"text": text})
+
+
+assert_type(suggest, LLMBehavior)
 assert_type(planner, Behavior)
 assert_type(unblock, RelationBehavior)
 
@@ -64,6 +90,53 @@ def use_the_runtime(path: Path) -> None:
         assert_type(runtime.diff(fork), Diff)
     loaded = Runtime.load(path, run_id="run_a", budget=Budget({"max_events": 10}))
     assert_type(loaded, Runtime)
+
+
+class Echo:
+    """A provider of a user's own."""
+
+    default_model = "echo-1"
+
+    def complete(
+        self,
+        *,
+        system: str,
+        messages: list[LLMMessage],
+        model: str,
+        max_tokens: int,
+        temperature: float,
+        top_p: float,
+        output_schema: type | None,
+        timeout_seconds: float,
+        tools: list[dict[str, Any]] | None = None,
+    ) -> LLMResponse:
+        return LLMResponse(messages[-1].content, None, 1, 1, Decimal(0), 0.0, model, "stop")
+
+    def estimate_cost(self, *, input_tokens: int, output_tokens: int, model: str) -> Decimal:
+        return Decimal(0)
+
+    def count_tokens(self, *, system: str, messages: list[LLMMessage], model: str) -> int:
+        return 1
+
+    def recognizes_model(self, name: str) -> bool:
+        return name.startswith("echo-")
+
+
+def use_models(folder: Path) -> None:
+    providers: list[LLMProvider] = [
+        AnthropicProvider(base_url="http://localhost:1"),
+        OpenAIProvider(reasoning_model_prefixes=["o1"]),
+        RecordedLLMProvider(folder),
+        RecordingLLMProvider(Echo(), folder),
+        Echo(),
+    ]
+    graph = Graph()
+    prompt = suggest.build_prompt(graph.events[0], graph)
+    assert_type(prompt, AssembledPrompt)
+    assert_type(prompt.hash(), str)
+    assert_type(parse_structured_response("{}", Causes), Causes)
+    assert_type(LLMCache.from_events(graph.events).get(prompt.hash()), LLMResponse | None)
+    print(providers[0].default_model)
 
 
 def use_stores() -> None:

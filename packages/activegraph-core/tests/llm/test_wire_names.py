@@ -49,7 +49,7 @@ def test_a_request_has_the_names_of_its_tools_and_of_the_calls_that_it_tells_of(
 
 
 @given(st.lists(st.text(min_size=1), unique=True, max_size=5))
-@settings(max_examples=60)
+@settings(max_examples=40, deadline=None)
 def test_every_name_comes_back(names: list[str]) -> None:
     try:
         table = WireNames(names)

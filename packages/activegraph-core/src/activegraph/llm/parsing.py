@@ -102,11 +102,14 @@ def _widest(text: str) -> str | None:
 
 def _balanced(text: str) -> Iterator[Any]:
     decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    last_closer = max(text.rfind(closer) for closer in _CLOSERS.values())
     place = 0
-    while opener := _OPENERS.search(text, place):
+    while (opener := _OPENERS.search(text, place)) and opener.start() < last_closer:
         try:
             value, place = decoder.raw_decode(text, opener.start())
-        except (ValueError, RecursionError):
+        except RecursionError:
+            return  # nested as no answer is; each of its brackets would be tried in vain
+        except ValueError:
             place = opener.end()
         else:
             yield value

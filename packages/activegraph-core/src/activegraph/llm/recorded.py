@@ -110,13 +110,9 @@ class RecordingLLMProvider:
 
     def __init__(self, inner: Any, fixtures_dir: str | Path) -> None:
         self.inner = inner
+        self.default_model = default_model(inner)
         self.fixtures_dir = Path(fixtures_dir)
         self.fixtures_dir.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def default_model(self) -> str:
-        """That of `inner`."""
-        return default_model(self.inner)
 
     @property
     def accepts_idempotency_key(self) -> bool:
