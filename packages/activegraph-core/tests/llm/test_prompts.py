@@ -387,6 +387,11 @@ class TestToolsInPrompts:
             {"name": "ask", "description": "", "input_schema": {"type": "object", "properties": {}}},
         ]
 
+    def test_the_built_in_tool_is_found_by_its_name(self) -> None:
+        prompt = LLMBehavior("asks", handler=suggest, tools=["web_fetch"]).build_prompt(EVENT, View())
+
+        assert [definition["name"] for definition in prompt.tools or ()] == ["web_fetch"]
+
     def test_a_name_that_nobody_has_is_refused(self) -> None:
         with pytest.raises(MissingToolError) as refusal:
             LLMBehavior("asks", handler=suggest, tools=["gone"]).build_prompt(EVENT, View())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from activegraph.core.event import Event
@@ -16,6 +15,7 @@ from activegraph.llm.models import FALLBACK_MODEL
 from activegraph.llm.prompt import AssembledPrompt, assemble_prompt
 from activegraph.llm.prompt_text import in_prompts, serialize_view
 from activegraph.tools.base import Tool
+from activegraph.tools.built_in import built_in_tool
 from activegraph.tools.registry import get_tool_registry
 
 if TYPE_CHECKING:
@@ -95,10 +95,8 @@ def _tools_of(behavior: LLMBehavior) -> Iterable[Tool]:
     for one in behavior.tools:
         if isinstance(one, Tool):
             yield one
-        elif one in registered:
-            yield registered[one]
-        elif one == "web_fetch":
-            yield import_module("activegraph.tools.web_fetch").web_fetch
+        elif found := registered.get(one) or built_in_tool(one):
+            yield found
         else:
             raise MissingToolError(one, behavior_name=behavior.name, registered=sorted(registered))
 
