@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import logging
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from activegraph import FrozenClock, Graph, Runtime
+from support.busy_run import busy_run
+from support.configured_logs import json_logs
 from support.stored_runs import record_prices
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +72,7 @@ def test_there_is_no_call_of_print_but_in_what_is_called_for_printing() -> None:
         if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "print"
     ]
 
-    assert sorted(found) == [("printer.py", "print"), ("runtime.py", "print_graph")]
+    assert sorted(name for _, name in found) == ["print", "print_graph"]
 
 
 def test_the_trace_printer_prints_to_stdout_whatever_logging_is_set_to(capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,3 +92,35 @@ def test_the_trace_printer_prints_to_stdout_whatever_logging_is_set_to(capsys: p
     assert printed[0] == printed[1]
     assert printed[0].out.startswith('[goal.created]            user: "prices"\n')
     assert printed[0].err == ""
+
+
+def test_the_opinionated_setup_makes_every_line_one_json_object() -> None:
+    with json_logs("INFO") as lines:
+        busy_run()
+
+    written = lines.text.splitlines()
+    assert written
+    assert all(isinstance(json.loads(line), dict) for line in written)
+
+
+def test_the_call_of_the_guide_works_as_it_is_written_there() -> None:
+    code = """
+from activegraph.observability import configure_logging
+
+configure_logging(level="INFO", json_output=True)
+
+from activegraph import Graph, Runtime
+Runtime(Graph(run_id="run_a"), []).run_goal("prices")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    first = json.loads(done.stderr.splitlines()[0])
+    assert (first["level"], first["logger"], first["run_id"]) == ("INFO", "activegraph.runtime", "run_a")
+
+
+def test_the_formatter_sits_on_the_hierarchy_of_the_product_and_nowhere_else() -> None:
+    with json_logs("INFO") as lines:
+        logging.getLogger("activegraph.shop").info("ours")
+        logging.getLogger("other").warning("theirs")
+
+    assert [line["logger"] for line in lines.objects] == ["activegraph.shop"]

@@ -18,7 +18,7 @@ from activegraph.llm.behavior import LLMBehavior
 from activegraph.tools.base import Tool
 from support.scripted import ScriptedProvider, answer, asking
 
-__all__ = ["SECRET", "busy_behaviors", "busy_fork", "busy_provider", "busy_run"]
+__all__ = ["RUN", "SECRET", "busy_behaviors", "busy_fork", "busy_provider", "busy_run"]
 
 RUN = "run_busy"
 SECRET = "anna@example.com"
@@ -33,7 +33,11 @@ def busy_behaviors() -> list[AnyBehavior]:
         RelationBehavior("follow", lambda relation, event, graph, ctx: None, "before", ["task.ready"]),
         _pair(),
         LLMBehavior(
-            name="asker", on=["ask"], handler=_note, model="m-good", tools=[Tool("look", _look, cost_per_call="0.002")]
+            name="asker",
+            on=["ask"],
+            handler=_note,
+            model="m-good",
+            tools=[Tool("look", _look, cost_per_call=Decimal("0.002"))],
         ),
         LLMBehavior(name="doubter", on=["ask"], handler=_note, model="m-down"),
         LLMBehavior(
