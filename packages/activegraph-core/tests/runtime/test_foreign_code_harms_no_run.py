@@ -170,7 +170,8 @@ class TestErrorsThatRefuseToBeShown:
     def test_a_text_is_plain_text_whatever_a_class_makes_of_it(self) -> None:
         assert type(text_of(OddlyShown())) is str
         assert text_of(ValueError("a\nb")) == "a\nb"
-        assert error_fields(ValueError("a\nb"))["error_message"] == "a"
+        assert error_fields(ValueError("\n a\nb"))["error_message"] == "a"
+        assert error_fields(ValueError())["error_message"] == "ValueError"
 
 
 class TestHandlersThatRaise:

@@ -12,7 +12,7 @@ from activegraph.core.event import Event, canonical_payload
 from activegraph.core.redaction import redacted_text, rendered_payload
 from activegraph.errors import ActiveGraphError
 
-__all__ = ["error_fields", "log_emitted", "name_of", "say", "text_of", "text_of_value"]
+__all__ = ["error_fields", "first_line", "log_emitted", "name_of", "say", "text_of", "text_of_value"]
 
 _runtime = logging.getLogger("activegraph.runtime")
 
@@ -45,14 +45,15 @@ def log_emitted(event: Event, run_id: str, *, in_body: bool = False) -> None:
 def error_fields(error: BaseException) -> dict[str, Any]:
     """What a line says of an error: its type, its summary, and its page where it is one of ours.
 
-    The text of an error that is not ours may quote anything, so it passes the redactor.
+    What may quote somebody else's text passes the redactor: every error that is not ours, and some of ours.
     """
     fields = {"error_type": type(error).__name__}
     if isinstance(error, ActiveGraphError):
         with suppress(Exception):  # a class of the user's may have made something else of these
-            fields["error_message"], fields["doc_url"] = _first_line(error.summary), error.doc_url
+            summary = redacted_text(error.summary) if error._quotes_others else error.summary
+            fields["error_message"], fields["doc_url"] = first_line(summary), error.doc_url
             return fields
-    fields["error_message"] = _first_line(redacted_text(text_of(error)))
+    fields["error_message"] = first_line(redacted_text(text_of(error))) or fields["error_type"]
     return fields
 
 
@@ -78,5 +79,6 @@ def name_of(function: object) -> str:
     return name if isinstance(name, str) else type(function).__name__
 
 
-def _first_line(text: str) -> str:
-    return (text.splitlines() or [""])[0]
+def first_line(text: str) -> str:
+    """The first line of a text that says something."""
+    return (text.strip().splitlines() or [""])[0]

@@ -39,6 +39,8 @@ class ActiveGraphError(Exception):
     """
 
     _doc_slug: ClassVar[str] = "active-graph-error"
+    _quotes_others: ClassVar[bool] = False
+    """Whether the summary may hold the text of a model, a tool or an exception of somebody else's."""
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ class _ReasonedError(ExecutionError):
         payload_extras: Further keys of the failure's event.
     """
 
+    _quotes_others: ClassVar[bool] = True
     _explanations: ClassVar[Mapping[str, Explanation]] = {}
     _what: ClassVar[str] = "A call failed"
 

@@ -46,6 +46,8 @@ class ToolError(_ReasonedError):
 class UnknownToolError(ExecutionError, RuntimeError):
     """A model called a tool that its behavior does not declare."""
 
+    _quotes_others = True
+
     def __init__(
         self,
         message: str,

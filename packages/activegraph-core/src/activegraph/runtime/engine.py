@@ -269,6 +269,8 @@ class Engine:
         indexed = self._indexed
         subscriptions = indexed if indexed is not None and indexed.behaviors == behaviors else Subscriptions(behaviors)
         self.model_behaviors.prepare(subscriptions)
+        if self.measures is not None:
+            self.measures.declared_tools = self.model_behaviors.tools
         self.subscriptions = self._indexed = subscriptions
         self.awaited = subscriptions.awaited
         if indexed is not None and indexed is not subscriptions and self.queue:

@@ -19,6 +19,7 @@ from activegraph.llm.prompt import AssembledPrompt
 from activegraph.llm.prompt_text import in_prompts
 from activegraph.runtime.answers import recordable
 from activegraph.runtime.call_budget import CallBudget, behavior_budget
+from activegraph.runtime.call_lines import log_call
 from activegraph.runtime.facades import BehaviorGraph, Context
 from activegraph.runtime.invocation import Invocation
 from activegraph.runtime.model_turns import ModelTurns
@@ -108,7 +109,10 @@ class ModelInvocation(Invocation):
         recorded = self.prefix[0] if self.prefix else None
         event = self._call_event(type, payload, caused_by)
         self.take(event)
-        return event if recorded is None else recorded
+        if recorded is not None:
+            return recorded
+        log_call(event, self.log_fields())
+        return event
 
     def meet_recorded(self, type: str, caused_by: str) -> Event:
         """The next event of what was recorded, which is to be of this type and cause."""

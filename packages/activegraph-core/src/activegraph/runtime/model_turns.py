@@ -17,6 +17,7 @@ from activegraph.core.log_lines import error_fields, say
 from activegraph.errors import LLMBehaviorError, NonSerializableEventError, ToolError
 from activegraph.llm.types import LLMMessage
 from activegraph.runtime.answers import ModelAnswer, calls_of, cost_of, failure_of, output_of, unrecordable
+from activegraph.runtime.call_lines import log_lookup, log_prompt
 from activegraph.runtime.outside import Question
 from activegraph.runtime.tool_calls import ToolCalls
 from activegraph.tools.context import idempotency_key
@@ -113,8 +114,12 @@ class ModelTurns:
         answer: ModelAnswer | None = None
         fields = self._request_fields(turn, attempt, first)
         if not is_recorded:
+            if attempt == 0:
+                log_prompt(prompt, turn.prompt_hash, turn.index, step.log_fields())
             self._check(prompt.model, attempt)
             answer = self._outside.recorded_answer(turn.prompt_hash)
+            if self._outside.options.replay_llm_cache:
+                log_lookup(turn.prompt_hash, step.log_fields(), is_hit=answer is not None, model=prompt.model)
             fields["cache_hit"] = answer is not None
             if answer is None:
                 self._pass_gate(prompt, fields)

@@ -17,10 +17,11 @@ from activegraph.errors import NonSerializableEventError, ToolError, UnknownTool
 from activegraph.errors.base import shown
 from activegraph.llm.types import LLMMessage, ToolCall
 from activegraph.runtime.answers import cost_of, money, recordable
+from activegraph.runtime.call_lines import log_lookup
 from activegraph.tools.base import Tool
 from activegraph.tools.cache import CachedToolResponse
 from activegraph.tools.checking import PreparedCall, checked_output, failure_from_record, failure_record, prepare_call
-from activegraph.tools.context import ToolContext, idempotency_key, tool_logger
+from activegraph.tools.context import ToolContext, call_logger, idempotency_key
 
 if TYPE_CHECKING:
     from activegraph.runtime.model_invocation import ModelInvocation
@@ -85,6 +86,8 @@ class ToolCalls:
         prepared = _recordable_call(tool, prepare_call(tool, call.args))
         if not is_recorded and prepared.refusal is None:
             hit = self._outside.recorded_output(tool, prepared.args_hash)
+            if self._outside.options.replay_tool_cache:
+                log_lookup(prepared.args_hash, step.log_fields(), is_hit=hit is not None, tool=tool.name)
             if hit is None:
                 self._budget.check_cost(tool.cost_per_call, tool=tool.name)
                 self._outside.check_may_call(f"the tool {tool.name!r}")
@@ -182,7 +185,7 @@ class ToolCalls:
             frame=step.engine.frame,
             idempotency_key=idempotency_key(self._outside.run_id, request.id),
             timeout_seconds=tool.timeout_seconds,
-            logger=tool_logger(tool.name),
+            logger=call_logger(tool.name, run_id=self._outside.run_id, event_id=step.trigger.id),
         )
 
 
