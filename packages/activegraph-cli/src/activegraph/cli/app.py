@@ -35,12 +35,14 @@ COMMANDS = {
     "export-trace": Command("export_trace:export_trace", "Write a run's log as trace lines or JSON lines."),
     "verify": Command("verify:verify", "Check that logs are what was written."),
     "migrate": Command("migrate:migrate", "Copy runs into another store."),
+    "pack list": Command("pack_list:pack_list", "Show the installed packs."),
+    "pack new": Command("pack_new:pack_new", "Make the project of a new pack."),
     "quickstart": Command("quickstart:quickstart", "See a run of the reference pack, offline."),
     "completion": Command("completion:completion", "Print a completion script for a shell."),
 }
 """In the order of the help page; a command of two words is one of a group."""
 
-GROUPS: dict[str, str] = {}
+GROUPS: dict[str, str] = {"pack": "See which packs are installed, and begin a new one."}
 """First words of commands of two words, and what the group is about."""
 
 

@@ -77,6 +77,14 @@ EXAMPLES = {
             "activegraph migrate --from sqlite:///run.db --to sqlite:///saved.db \\\n    --skip-corrupted",
         ),
     ),
+    "pack list": (
+        ("Which packs can be loaded by name?", "activegraph pack list"),
+        ("For a program", "activegraph pack list --json"),
+    ),
+    "pack new": (
+        ("A project in this directory", "activegraph pack new my-pack"),
+        ("In another one", "activegraph pack new storage-checks -o ."),
+    ),
     "quickstart": (
         ("A review of three recorded incidents", "activegraph quickstart"),
         ("Of your own server's log", "activegraph quickstart --input postgresql.json --db review.db"),

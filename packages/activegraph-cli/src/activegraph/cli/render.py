@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from activegraph.operations.inspect import Inspection, LoadedPack
     from activegraph.operations.migrate import MigrationReport
     from activegraph.operations.replay import ReplaySummary
+    from activegraph.packs import DiscoveredPack
     from activegraph.runtime.diff import Diff
     from activegraph.runtime.status import BehaviorInfo, BudgetSnapshot
     from activegraph.store.base import ForkResult
@@ -29,6 +30,8 @@ __all__ = [
     "inspection_text",
     "migration_json",
     "migration_text",
+    "pack_list_json",
+    "pack_list_text",
     "packs_json",
     "packs_text",
     "replay_json",
@@ -187,6 +190,18 @@ def replay_json(summary: ReplaySummary) -> str:
             "relations": summary.relations,
         }
     )
+
+
+def pack_list_text(packs: Sequence[DiscoveredPack]) -> str:
+    """Installed packs, one a line."""
+    if not packs:
+        return "no packs installed"
+    return "\n".join(f"  {pack.name:<24} {pack.version:<10} {pack.entry_point}" for pack in packs)
+
+
+def pack_list_json(packs: Sequence[DiscoveredPack]) -> str:
+    """The same for programs."""
+    return to_json([{"name": p.name, "version": p.version, "entry_point": p.entry_point} for p in packs])
 
 
 def fork_text(fork: ForkResult, *, elsewhere: bool, recording: bool) -> str:
