@@ -97,6 +97,16 @@ def test_no_calls_are_none_however_they_were_written() -> None:
     assert response(tool_calls=[]).to_dict()["tool_calls"] is None
 
 
+def test_pydantic_can_read_them_as_fields_of_a_model() -> None:
+    class Kept(BaseModel):
+        message: LLMMessage
+        response: LLMResponse
+
+    kept = Kept(message=LLMMessage("user", "x"), response=response(tool_calls=[ToolCall("1", "look", {})]))
+
+    assert Kept.model_validate_json(kept.model_dump_json()) == kept
+
+
 def test_a_class_of_a_users_own_is_a_provider_by_its_methods() -> None:
     class Mine:
         default_model = "mine-1"

@@ -1,6 +1,8 @@
-"""What is said to a model and what comes back, in one vocabulary for all providers."""
+"""What is said to a model and what comes back, in one vocabulary for all providers.
 
-from __future__ import annotations
+Annotations are evaluated here, since the classes are public elsewhere: whoever reads them, as pydantic
+does for a model that holds a message, looks their names up where the class says that it lives.
+"""
 
 from copy import deepcopy
 from dataclasses import dataclass, field
