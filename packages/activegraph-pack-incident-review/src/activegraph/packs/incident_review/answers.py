@@ -92,7 +92,6 @@ class Supposition(BaseModel):
 class Investigation(BaseModel):
     """The answer to one inquiry."""
 
-    answer: Prose
     signals: list[SeenSignal]
     hypotheses: list[Supposition]
     not_found: list[str] = []

@@ -85,7 +85,6 @@ class Inquiry(_OfIncident):
     priority: Urgency
     status: Literal["open", "answered", "unresolved"]
     signals: list[str] = []
-    answer: str | None = None
     not_found: list[str] = []
 
 
@@ -153,7 +152,6 @@ class Timeline(_Data):
 class AnsweredInquiry(_Data):
     inquiry: str
     question: str
-    answer: str | None = None
     hypotheses: list[str]
 
 

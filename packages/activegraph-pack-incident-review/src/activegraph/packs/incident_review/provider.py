@@ -64,7 +64,7 @@ class RecordedIncidentProvider:
     Token counts, costs and latencies of its answers are fixed numbers.
     """
 
-    default_model = "recorded-incident-reviewer"
+    default_model = "recorded"
 
     def __init__(self, incidents: Iterable[Named | str] | None = None) -> None:
         given = THREE_INCIDENTS if incidents is None else incidents

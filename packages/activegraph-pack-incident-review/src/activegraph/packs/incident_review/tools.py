@@ -163,7 +163,7 @@ def tools_reading(source: IncidentSource) -> tuple[Tool, ...]:
     @tool(
         description="A page of the team's runbook.",
         output_schema=ReadRunbookOutput,
-        cost_per_call="0.0005",
+        cost_per_call="0.001",
         timeout_seconds=5,
     )
     def read_runbook(args: ReadRunbookInput, ctx: ToolContext) -> ReadRunbookOutput:

@@ -40,7 +40,7 @@ def investigator(event: Event, graph: Any, ctx: Any, out: Investigation, *, sett
     if left_out:
         so_far = graph.get_object(incident.id).data["left_out"]
         graph.patch_object(incident.id, {"left_out": so_far + left_out})
-    answered = {"status": "answered", "answer": out.answer, "not_found": out.not_found, "signals": citations.used}
+    answered = {"status": "answered", "not_found": out.not_found, "signals": citations.used}
     graph.patch_object(inquiry["id"], answered)
 
 

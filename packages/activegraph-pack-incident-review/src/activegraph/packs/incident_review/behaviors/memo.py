@@ -141,7 +141,6 @@ def _answered(view: View, inquiry: Object) -> dict[str, Any]:
     return {
         "inquiry": inquiry.id,
         "question": inquiry.data["question"],
-        "answer": inquiry.data["answer"],
         "hypotheses": sources_of(view, inquiry.id, "answers"),
     }
 
