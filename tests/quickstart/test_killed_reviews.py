@@ -116,7 +116,7 @@ def several_incidents(tmp_path: Path) -> Path:
     return write_log(tmp_path / "server.json", lines)
 
 
-@pytest.mark.parametrize(("what", "step"), [("one recording", 3), ("three recordings", 11), ("a log of one's own", 1)])
+@pytest.mark.parametrize(("what", "step"), [("one recording", 3), ("three recordings", 37), ("a log of one's own", 1)])
 def test_killed_at_any_commit_and_started_again_it_asks_nothing_twice(
     tmp_path: Path, several_incidents: Path, what: str, step: int
 ) -> None:

@@ -11,16 +11,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from activegraph import FrozenClock, Graph
 from activegraph.behaviors.base import Behavior
 from activegraph.behaviors.registry import clear_registry, get_registry, register
 from activegraph.cli.quickstart import review_file, run_fixture_mode, run_interactive_mode
 from activegraph.cli.quickstart.review import reading_review
 from activegraph.errors import DOCS_BASE_URL
-from activegraph.packs.incident_review import THREE_INCIDENTS, load_recording
+from activegraph.packs.incident_review import (
+    THREE_INCIDENTS,
+    RecordedIncidentProvider,
+    incident_goal,
+    load_recording,
+    pack,
+)
+from activegraph.packs.incident_review.host import emit_finished, emit_input
 from activegraph.packs.incident_review.memo_bar import memo_problems
 from activegraph.runtime.runtime import Runtime
 from activegraph.store import list_runs, sqlite_url
-from activegraph.trace.printer import Trace
 from support.cli import Said, process
 from support.server_logs import error, log_line, write_log
 
@@ -55,13 +62,17 @@ class TestTheTour:
     def test_its_trace_is_that_of_the_run(self) -> None:
         text = printed(run_fixture_mode, db_path="a.db")
 
-        with Runtime.load("a.db") as runtime:
-            (replayed,) = [line for line in runtime.trace.lines() if line.startswith("[replay.complete]")]
-            events = len(runtime.graph.events)
-            # What a run prints that was not loaded, from the same events.
-            runtime.graph._replayed = 0
-            live = "\n".join(Trace(runtime.graph).lines())
-        assert str(events) in replayed
+        # The same review once more, in memory and by hand: what its own runtime prints.
+        graph = Graph(clock=FrozenClock("2026-01-01T00:00:00Z"), run_id="quickstart_demo_run")
+        with reading_review(sqlite_url("a.db"), graph.run_id) as stored:
+            emit_input(graph, stored.events[0].payload)
+        limits = {"max_llm_calls": 120, "max_tool_calls": 120, "max_cost_usd": "5.00"}
+        runtime = Runtime(graph, [], budget=limits, llm_provider=RecordedIncidentProvider(), packs=[pack])
+        for recording in THREE_INCIDENTS:
+            runtime.run_goal(incident_goal(recording))
+        emit_finished(graph, {"incidents": 3})
+        runtime.run_until_idle()
+        live = "\n".join(runtime.trace.lines())
         assert f"\n\n{live}\n\n" in text
 
     def test_the_first_memo_is_shown_with_its_citations_and_the_others_are_named(self) -> None:
@@ -262,12 +273,6 @@ class TestTheReviewOfOnesOwnLog:
         assert len(told) >= 2
         assert all(0 < done <= total == log.stat().st_size for done, total in told)
 
-    def test_a_model_is_refused_as_long_as_there_is_none(self, cli: Cli) -> None:
-        said = cli("quickstart", "--input", "server.json", "--model", "any")
-
-        assert said.code == 2
-        assert "--model" in said.err
-
     def test_interactive_and_input_exclude_each_other(self, cli: Cli) -> None:
         assert cli("quickstart", "--interactive", "--input", "server.json").code == 2
 
@@ -308,7 +313,7 @@ class TestABehaviorOfOnesOwn:
 
         assert f"Created {MINE}." in text
         assert "Step 3 of 4" in text
-        assert "your behavior fired 3 time(s)" in text
+        assert "your behavior fired 5 time(s)" in text
         assert "Goodbye." in text
         assert str(MINE) in text.splitlines()[-1]
         assert "growth_flagger" in MINE.read_text()
@@ -344,7 +349,7 @@ class TestABehaviorOfOnesOwn:
 
         text = hold("continue", rewrite("mine"), rewrite("intake"), "quit")
 
-        assert re.findall(r"fired (\d+) time", text) == ["3", "1", "1"]
+        assert re.findall(r"fired (\d+) time", text) == ["5", "1", "1"]
 
     def test_a_file_that_cannot_be_imported_is_reported_and_the_loop_goes_on(self) -> None:
         def spoil(source: str) -> Callable[[], str]:

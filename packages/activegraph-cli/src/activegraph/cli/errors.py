@@ -10,12 +10,14 @@ class UsageError(Exception):
 
     Args:
         command: The words of the command that it is about; empty for the program itself.
+        hint: Whether the help page would help.
     """
 
-    def __init__(self, message: str, command: str = "") -> None:
+    def __init__(self, message: str, command: str = "", *, hint: bool = True) -> None:
         super().__init__(message)
         self.message = message
         self.command = command
+        self.hint = hint
 
 
 def did_you_mean(given: str, known: list[str]) -> str:

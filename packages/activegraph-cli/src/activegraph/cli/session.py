@@ -82,6 +82,8 @@ def _failed(error: Exception, console: Console, options: GlobalOptions) -> int:
 
 def _text_of(error: Exception) -> str:
     if isinstance(error, UsageError):
+        if not error.hint:
+            return error.message
         return f"{error.message}\nTry '{' '.join([PROGRAM, *error.command.split()])} --help'."
     from activegraph.errors import GITHUB_NEW_ISSUE_URL, ActiveGraphError
 

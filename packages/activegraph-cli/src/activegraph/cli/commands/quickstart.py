@@ -21,7 +21,10 @@ def quickstart(
         ),
     ] = None,
     input: Annotated[str | None, option("--input", help="Review this Postgres jsonlog instead.")] = None,
-    model: Annotated[str | None, option("--model", help="With --input: a model that investigates, not rules.")] = None,
+    model: Annotated[
+        str | None,
+        option("--model", help="With --input: this model investigates, not rules; its key is in the environment."),
+    ] = None,
     console: Here,
 ) -> int:
     """Run the reference pack over its incidents, offline: no network, no key. With --input, over your own log."""

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from activegraph.cli.quickstart.methods import by_recorded_answers
 from activegraph.cli.quickstart.review import go_on, reading_review, stored_review
 from activegraph.cli.quickstart.text import tour_lines, write_lines
 from activegraph.core.clock import FrozenClock
 from activegraph.errors import IncompatibleRuntimeState
 from activegraph.packs.incident_review.host import IncidentInput, input_payload
+from activegraph.packs.incident_review.provider import RecordedIncidentProvider
 from activegraph.packs.incident_review.recordings import THREE_INCIDENTS, fixtures_sha256
 from activegraph.packs.incident_review.settings import IncidentReviewSettings
 from activegraph.runtime.budget import Budget
@@ -71,14 +73,13 @@ def _review(url: str) -> None:
             how_to_fix="Give another file:\n    activegraph quickstart --db another.db",
             context={"run_id": RUN_ID},
         )
-    settings = IncidentReviewSettings(investigate_with="rules")
     # What an earlier process used counts: one that is killed again and again may not spend again and again.
     go_on(
         url,
         review,
         stored,
         clock=FrozenClock(_CLOCK),
-        settings=settings,
+        method=by_recorded_answers(),
         run_id=RUN_ID,
         budget=Budget(_BUDGET, carry_over=True),
     )
@@ -94,10 +95,12 @@ class _Recordings:
 
     def __init__(self) -> None:
         quiet = IncidentReviewSettings().quiet_minutes
-        self.payload = input_payload("recordings", fixtures_sha256(), mode="rules", model=None, quiet_minutes=quiet)
+        model = RecordedIncidentProvider.default_model
+        self.payload = input_payload("recordings", fixtures_sha256(), mode="model", model=model, quiet_minutes=quiet)
 
     def incidents(self) -> Iterator[IncidentInput]:
-        return (recording.incident() for recording in THREE_INCIDENTS)
+        # Without signals: the model looks for them, with tools that read the recordings.
+        return (IncidentInput(recording.name, recording.title) for recording in THREE_INCIDENTS)
 
     def totals(self) -> dict[str, Any]:
         return {"incidents": len(THREE_INCIDENTS)}

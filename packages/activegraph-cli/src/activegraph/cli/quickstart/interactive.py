@@ -16,7 +16,8 @@ from activegraph.cli.quickstart.text import write_lines
 from activegraph.core.clock import FrozenClock
 from activegraph.core.graph import Graph
 from activegraph.packs.incident_review.definition import pack
-from activegraph.packs.incident_review.host import add_incident
+from activegraph.packs.incident_review.host import incident_goal
+from activegraph.packs.incident_review.provider import RecordedIncidentProvider
 from activegraph.packs.incident_review.recordings import THREE_INCIDENTS
 from activegraph.runtime.runtime import Runtime
 
@@ -134,10 +135,9 @@ def _run(path: Path) -> list[str]:
     counter = _CallCounter(own)
     recording = THREE_INCIDENTS[0]
     graph = Graph(clock=FrozenClock("2026-01-01T00:00:00Z"))
-    runtime = Runtime(graph, own, packs=[(pack, {"investigate_with": "rules"})])
-    add_incident(runtime.graph, recording.incident())
+    runtime = Runtime(graph, own, packs=[pack], llm_provider=RecordedIncidentProvider())
     try:
-        runtime.run_until_idle()
+        runtime.run_goal(incident_goal(recording))
     except SystemExit as error:
         return [f"your behavior ended the program, which stops a run: SystemExit: {error}", ""]
     made_by = {behavior.name for behavior in own}

@@ -9,13 +9,12 @@ from itertools import chain
 from typing import Any
 
 from activegraph.cli.console import Console
-from activegraph.cli.errors import UsageError
+from activegraph.cli.quickstart.methods import Method, by_model, by_rules
 from activegraph.cli.quickstart.review import find_review, go_on, reading_review
 from activegraph.cli.quickstart.text import log_lines, write_lines
 from activegraph.core.clock import Clock
 from activegraph.packs.incident_review.host import IncidentInput, input_payload, logged_incident
 from activegraph.packs.incident_review.postgres_log import LoggedIncident, PostgresLog, Progress
-from activegraph.packs.incident_review.settings import IncidentReviewSettings
 from activegraph.packs.incident_review.wording import counted
 from activegraph.store.url import sqlite_url
 
@@ -35,13 +34,13 @@ def review_file(
     stream: Any = None,
     progress: ShowProgress | None = None,
 ) -> int:
-    """Review a PostgreSQL jsonlog by rules, and print the incidents found with a memo for each.
+    """Review a PostgreSQL jsonlog, and print the incidents found with a memo for each.
 
     Args:
         path: The log; only as much of it is read as it holds now.
         db_path: The SQLite file that keeps the run, `incident_review.db` in the current folder by default. An unfinished review
             of the same content in it is gone on with, a finished one is printed again.
-        model: Not offered yet; any name is refused.
+        model: Name of a model that investigates instead of rules; its provider's key is in the environment.
         stream: Where to write; stdout by default.
         progress: Shows how much was read; by default on stderr, where that is a terminal.
 
@@ -51,17 +50,17 @@ def review_file(
     Raises:
         OSError: The file is missing, a directory, or may not be read.
         PackError: No line of it is a line of a jsonlog.
+        UsageError: No provider knows the model, or its key is missing.
+        IncompatibleRuntimeState: The model could not be asked, or its answers were of no use.
     """
-    if model is not None:
-        raise UsageError("--model is not offered in this version: rules investigate", "quickstart")
+    method = by_rules() if model is None else by_model(model)
     url = sqlite_url(DEFAULT_DATABASE if db_path is None else db_path)
-    settings = IncidentReviewSettings(investigate_with="rules")
     show = Console().progress if progress is None else progress
     with (
         show("reading", "bytes") as tell,
-        PostgresLog(path, quiet_minutes=settings.quiet_minutes, on_progress=tell) as log,
+        PostgresLog(path, quiet_minutes=method.settings.quiet_minutes, on_progress=tell) as log,
     ):
-        run_id = _recorded(log, url, settings)
+        run_id = _recorded(log, url, method)
     if run_id is None:
         write_lines(stream, iter([f"{log.name}: no signal in {counted(log.lines, 'line')}"]))
         return 0
@@ -70,16 +69,23 @@ def review_file(
     return 0
 
 
-def _recorded(log: PostgresLog, url: str, settings: IncidentReviewSettings) -> str | None:
+def _recorded(log: PostgresLog, url: str, method: Method) -> str | None:
     """The run that reviews this log, finished now; None if there is nothing to review."""
-    payload = input_payload(log.name, log.sha256(), mode="rules", model=None, quiet_minutes=settings.quiet_minutes)
+    settings = method.settings
+    payload = input_payload(
+        log.name,
+        log.sha256(),
+        mode=settings.investigate_with,
+        model=method.model,
+        quiet_minutes=settings.quiet_minutes,
+    )
     stored = find_review(url, payload)
     if stored is not None and stored.finished:
         return stored.run_id
     review = _OwnLog(log, payload)
     if not review.has_signals:
         return None
-    return go_on(url, review, stored, clock=Clock(), settings=settings)
+    return go_on(url, review, stored, clock=Clock(), method=method)
 
 
 class _OwnLog:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
+from activegraph.cli.quickstart.methods import Method
 from activegraph.core.clock import Clock
 from activegraph.core.graph import Graph
 from activegraph.errors import IncompatibleRuntimeState, RunNotFoundError, StoreNotFoundError
 from activegraph.operations.reading import open_run
-from activegraph.packs.incident_review.definition import pack
 from activegraph.packs.incident_review.host import (
     FINISHED_EVENT,
     INPUT_EVENT,
@@ -26,7 +26,6 @@ from activegraph.packs.incident_review.host import (
     emit_finished,
     emit_input,
 )
-from activegraph.packs.incident_review.settings import IncidentReviewSettings
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.loading import load_run
 from activegraph.runtime.runtime import Runtime
@@ -60,6 +59,7 @@ class StoredReview:
         incidents: How many incidents were added.
         complete: Whether these are all of the input.
         finished: Whether they are, and nothing is left to do.
+        failed: Whether one of its steps failed, so that nothing can follow from it.
     """
 
     run_id: str
@@ -67,6 +67,7 @@ class StoredReview:
     incidents: int
     complete: bool
     finished: bool
+    failed: bool
 
 
 def stored_review(url: str, run_id: str) -> StoredReview | None:
@@ -79,13 +80,14 @@ def stored_review(url: str, run_id: str) -> StoredReview | None:
             goals = sum(1 for _ in run.of_types("goal.created"))
             complete = any(True for _ in run.of_types(FINISHED_EVENT))
             finished = complete and run.newest(1)[0].type == "runtime.idle"
-            return StoredReview(run_id, first.event().payload, goals, complete, finished)
+            failed = any(_is_fatal(event.payload) for event in run.of_types("behavior.failed"))
+            return StoredReview(run_id, first.event().payload, goals, complete, finished, failed)
     except (StoreNotFoundError, RunNotFoundError):
         return None
 
 
 def find_review(url: str, payload: Mapping[str, Any]) -> StoredReview | None:
-    """The newest review of this input that a store holds, finished or not."""
+    """The newest review of this input that a store holds, finished or not; one that failed is none."""
     try:
         records = list_runs(url)
     except StoreNotFoundError:
@@ -93,7 +95,7 @@ def find_review(url: str, payload: Mapping[str, Any]) -> StoredReview | None:
     for record in reversed(records):
         if record.forked_at_event_id is None:
             found = stored_review(url, record.run_id)
-            if found is not None and dict(found.payload) == dict(payload):
+            if found is not None and dict(found.payload) == dict(payload) and not found.failed:
                 return found
     return None
 
@@ -104,7 +106,7 @@ def go_on(
     stored: StoredReview | None,
     *,
     clock: Clock,
-    settings: IncidentReviewSettings,
+    method: Method,
     run_id: str | None = None,
     budget: Budget | None = None,
 ) -> str:
@@ -117,26 +119,44 @@ def go_on(
     Raises:
         IncompatibleRuntimeState: A behavior failed; the message says which and why.
     """
-    packs = [(pack, settings)]
-    if stored is None:
-        graph = Graph(clock=clock, run_id=run_id)
-        # Written together with the run itself: there is never a run that doesn't say what it reviews.
-        emit_input(graph, review.payload)
-        runtime = Runtime(graph, [], persist_to=url, budget=budget, packs=packs)
-    else:
-        runtime = Runtime.load(url, stored.run_id, behaviors=[], clock=clock, budget=budget, packs=packs)
-    with runtime:
+    with _runtime(url, review, stored, clock=clock, method=method, run_id=run_id, budget=budget) as runtime:
+        runtime.load_pack(method.make_pack(runtime.graph), method.settings)
         done = 0 if stored is None else stored.incidents
         if done:
             runtime.run_until_idle()
+            _refuse_failures(runtime, method)
         for incident in islice(review.incidents(), done, None):
             add_incident(runtime.graph, incident)
             runtime.run_until_idle()
-        _refuse_failures(runtime)
+            _refuse_failures(runtime, method)
         if stored is None or not stored.complete:
             emit_finished(runtime.graph, review.totals())
             runtime.run_until_idle()
         return runtime.run_id
+
+
+def _runtime(
+    url: str,
+    review: ReviewInput,
+    stored: StoredReview | None,
+    *,
+    clock: Clock,
+    method: Method,
+    run_id: str | None,
+    budget: Budget | None,
+) -> Runtime:
+    options: dict[str, Any] = {
+        "behaviors": [],
+        "budget": budget,
+        "llm_provider": method.make_provider(),
+        "llm_retry_max_attempts": method.attempts,
+    }
+    if stored is not None:
+        return Runtime.load(url, stored.run_id, clock=clock, **options)
+    graph = Graph(clock=clock, run_id=run_id)
+    # Written together with the run itself: there is never a run that doesn't say what it reviews.
+    emit_input(graph, review.payload)
+    return Runtime(graph, persist_to=url, **options)
 
 
 @contextmanager
@@ -146,14 +166,28 @@ def reading_review(url: str, run_id: str) -> Iterator[Graph]:
         yield load_run(store).graph
 
 
-def _refuse_failures(runtime: Runtime) -> None:
-    failures = runtime.errors
-    if failures:
-        first = failures[0]
+_MAY_FAIL = "incident_review.investigator"
+"""The inquiry is then left unresolved, and the review goes on; without any other step there is no memo."""
+
+
+def _is_fatal(failure: Mapping[str, Any]) -> bool:
+    return bool(failure["behavior"] != _MAY_FAIL or not failure.get("reason"))
+
+
+def _refuse_failures(runtime: Runtime, method: Method) -> None:
+    for failure in runtime.errors:
+        if not _is_fatal({"behavior": failure.behavior, "reason": failure.reason}):
+            continue
+        reason = failure.reason or failure.exception_type
+        fix = (
+            "This is a bug of the reference pack; the event holds the traceback."
+            if method.model is None
+            else "Start again when the cause is gone; a new run is then added, and this one stays as it is."
+        )
         raise IncompatibleRuntimeState(
-            f"behavior {first.behavior!r} failed in run {runtime.run_id!r}: {first.exception_type}",
-            what_failed=f"Reviewing: {first.exception_type}: {first.message}",
+            f"behavior {failure.behavior!r} failed in run {runtime.run_id!r}: {reason}",
+            what_failed=f"Reviewing: {failure.exception_type}: {failure.message}",
             why="A review that lost one of its steps would look complete and not be.",
-            how_to_fix=f"This is a bug of the reference pack; event {first.failed_event_id} of the run holds the traceback.",
-            context={"run_id": runtime.run_id, "event_id": first.failed_event_id},
+            how_to_fix=f"{fix}\nSee it: activegraph inspect URL --run-id {runtime.run_id} --event {failure.failed_event_id}",
+            context={"run_id": runtime.run_id, "event_id": failure.failed_event_id, "reason": reason},
         )

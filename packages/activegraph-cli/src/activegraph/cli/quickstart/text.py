@@ -14,7 +14,7 @@ from activegraph.packs.incident_review import __version__
 from activegraph.packs.incident_review.host import FINISHED_EVENT
 from activegraph.packs.incident_review.memo_text import cite_lines, cite_objects, memo_lines, wrapped
 from activegraph.packs.incident_review.wording import between, counted
-from activegraph.trace.printer import live_lines
+from activegraph.trace.printer import flags_line, live_lines
 
 __all__ = ["inspect_command", "log_lines", "tour_lines", "write_lines"]
 
@@ -42,11 +42,10 @@ def tour_lines(graph: Graph, url: str) -> Iterator[str]:
     yield f"pack:       incident_review {__version__}"
     for number, memo in enumerate(memos):
         yield f"{'incidents:' if number == 0 else '':<11} {memo.data['title']}"
-    yield "provider:   none: rules investigate, no model does"
+    yield "provider:   RecordedIncidentProvider, a model's recorded answers"
     yield "needs:      neither network nor key"
     yield ""
-    for event in graph.events:
-        yield from live_lines(event)
+    yield from _trace_lines(graph)
     yield ""
     yield from memo_lines(graph, memos[0], cite=cite_objects)
     yield ""
@@ -59,18 +58,32 @@ def tour_lines(graph: Graph, url: str) -> Iterator[str]:
     yield from _try_next(url)
 
 
+def _trace_lines(graph: Graph) -> Iterator[str]:
+    """The trace as the run printed it that was not loaded."""
+    flags = flags_line(event for event in graph.events if event.type == "llm.requested")
+    if flags is not None:
+        yield flags
+    for event in graph.events:
+        yield from live_lines(event, hide_prompt_normalized=flags is not None)
+
+
 def _what_happened(graph: Graph) -> Iterator[str]:
-    behaviors = {event.payload["behavior"] for event in graph.events if event.type == "behavior.started"}
+    events = graph.events
+    behaviors = {event.payload["behavior"] for event in events if event.type.endswith("behavior.started")}
+    asked = sum(event.type == "llm.requested" for event in events)
+    called = sum(event.type == "tool.requested" for event in events)
     yield "What just happened"
     for text in (
-        f"A pack, incident_review, brought its object types and {len(behaviors)} behaviors. Nothing called them in "
-        "order: each reacts to events, and what it changes are the events that the next one reacts to.",
+        f"A pack, incident_review, brought object types, behaviors, tools and prompts. Nothing called its behaviors "
+        f"in order: {len(behaviors)} of them reacted to events, and what they changed are the events that others "
+        "react to.",
         "The input is a fixture: logs and metrics recorded from a real PostgreSQL server that was brought into "
-        "trouble on purpose. Clock, ids and run id are fixed, so this run is the same byte for byte each time.",
-        "Every finding of a memo cites evidence, every piece of evidence quotes a line of its signal, and the graph "
-        "holds all of them; a test checks each citation.",
-        f"All {len(graph.events)} events are on disk, and the graph is computed from them. A run that is killed "
-        "and gone on with ends up with the same log.",
+        f"trouble on purpose. {called} calls of tools read them, and a model's {asked} answers come from a file. "
+        "Clock, ids and run id are fixed, so this run is the same byte for byte each time.",
+        "Every finding of a memo cites evidence, every piece of evidence quotes a line, and the graph holds all of "
+        "them. A quote that stands in no line is left out and counted.",
+        f"All {len(events)} events are on disk, and the graph is computed from them. A run that is killed and gone "
+        "on with ends up with the same log, and pays for no answer twice.",
     ):
         yield from wrapped(text, first="  - ", indent=4)
 
