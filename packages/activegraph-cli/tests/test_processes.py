@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from activegraph.store import list_runs
 from support.cli import process
-from support.stored_runs import append, event, files_of
+from support.stored_runs import append, event, files_of, record_prices
 
 COMMAND = [sys.executable, "-m", "activegraph"]
 
@@ -185,3 +186,76 @@ def test_a_place_that_takes_no_files_is_an_error_and_no_traceback(url: str) -> N
     assert (said.code, said.out) == (1, "")
     assert said.err.startswith("StoreUnavailableError: ")
     assert "Traceback" not in said.err
+
+
+INTERRUPTED = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from activegraph.cli.main import console
+from activegraph.operations import export, migrate
+from activegraph.store import forking
+def interrupting(rows, at):
+    for count, row in enumerate(rows, 1):
+        if count == at:
+            os.kill(os.getpid(), signal.SIGINT)
+        yield row
+where, at = sys.argv[1], int(sys.argv[2])
+if where == "migrate":
+    passing = migrate._EventCount.passing
+    migrate._EventCount.passing = lambda self, record, rows: interrupting(
+        passing(self, record, rows), at if record.run_id == "run_b" else 0
+    )
+elif where == "fork":
+    followed_by = forking._Prefix.followed_by
+    forking._Prefix.followed_by = lambda self, rows, extra: interrupting(followed_by(self, rows, extra), at)
+else:
+    events = export._events
+    export._events = lambda run: interrupting(events(run), at)
+sys.argv[1:] = sys.argv[3:]
+sys.exit(console())
+"""
+
+
+def _interrupted(where: str, at: int, *arguments: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, where, str(at), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("at", [1, 7, 14])
+def test_an_interrupted_migration_leaves_whole_runs_only(database: Path, url: str, at: int) -> None:
+    for run_id in ("run_b", "run_c"):
+        record_prices(database, run_id=run_id)
+    other = f"sqlite:///{database.parent}/other.db"
+
+    assert _interrupted("migrate", at, "migrate", "--from", url, "--to", other) == (130, "", "interrupted\n")
+
+    assert [(run.run_id, run.event_count) for run in list_runs(other)] == [("run_a", 14)]
+    assert process("migrate", "--from", url, "--to", other).lines[-1] == "summary: 3 ok, 0 failed"
+
+
+@pytest.mark.parametrize("at", [1, 5, 8])
+def test_an_interrupted_fork_into_another_store_leaves_none(database: Path, url: str, at: int) -> None:
+    other = f"sqlite:///{database.parent}/other.db"
+    record_prices(database.parent / "other.db", run_id="run_there")
+
+    said = _interrupted("fork", at, "fork", url, "-r", "run_a", "-a", "evt_008", "--to", other)
+
+    assert said == (130, "", "interrupted\n")
+    assert [run.run_id for run in list_runs(other)] == ["run_there"]
+
+
+def test_an_interrupted_export_leaves_the_old_file_and_no_other(database: Path, url: str) -> None:
+    (database.parent / "out").mkdir()
+    old = database.parent / "out" / "run.jsonl"
+    old.write_text("what was there")
+
+    said = _interrupted("export", 9, "export-trace", url, "-r", "run_a", "-f", "jsonl", "-o", str(old))
+
+    assert said == (130, "", "interrupted\n")
+    assert files_of(old.parent) == {"run.jsonl": b"what was there"}
