@@ -1,7 +1,6 @@
 """`MetricsConformance`: what every metrics backend promises to whoever calls it.
 
-The cases on what the runtime emits, which need a scripted run, stand beside these and not here:
-a backend is tested alone.
+The cases on what the runtime tells a backend stand in `metrics_emission`.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 from activegraph.conformance.cases import Lacking, case, check, of_scale, same
+from activegraph.conformance.metrics_emission import EmissionCases
 from activegraph.conformance.recording import Series
 from activegraph.metrics import METRIC_NAMES, Metrics, NoOpMetrics
 
@@ -42,7 +42,7 @@ _TEXTS = (
 _VALUES = (0.0, 5e-324, 1e-9, 1, 1.5, 1e300, 2**70)
 
 
-class MetricsConformance:
+class MetricsConformance(EmissionCases):
     """Promises of every metrics backend. Subclass it, set `__test__ = True`, and give `make_metrics`.
 
     With `read` the cases on values run too; without it they are skipped.
