@@ -140,7 +140,7 @@ def _run_all() -> None:
             linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
             with contextlib.redirect_stdout(printed):
                 try:
-                    exec(compile(text, name, "exec"), namespace)
+                    exec(compile(text, name, "exec", dont_inherit=True), namespace)
                 except Exception as error:
                     printed.write(f"{error}\n")
                     code = 1

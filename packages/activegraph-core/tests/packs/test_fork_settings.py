@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,17 @@ def test_a_fork_of_such_a_fork_inherits_its_overrides_and_may_add_more(url: str)
 
     assert (settings.threshold, settings.limits.most, settings.modes) == (0.8, 4, {})
     assert types_of(runtime)[3:] == ["pack.settings_overridden", "pack.settings_overridden", "pack.loaded"]
+
+
+def test_only_what_no_override_asks_for_is_warned_of(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    run_id = by_url(url, "evt_004", {"storage": {"limits": {"most": 9}}})
+
+    with caplog.at_level(logging.WARNING, "activegraph.packs"):
+        open_run(url, run_id).load_pack(PACK, {"key": "k", "modes": {"a": 1}})
+    assert caplog.records == []
+    with caplog.at_level(logging.WARNING, "activegraph.packs"):
+        open_run(url, run_id).load_pack(PACK, {"key": "k", "threshold": 0.1, "modes": {"a": 1}})
+    assert [line.getMessage().rpartition(": ")[2] for line in caplog.records] == ["settings (threshold)"]
 
 
 def test_a_finished_fork_is_loaded_again_without_a_new_event(url: str) -> None:

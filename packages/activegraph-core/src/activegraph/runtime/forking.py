@@ -9,8 +9,6 @@ from activegraph.core.clock import Clock
 from activegraph.core.event import Event
 from activegraph.core.ids import IDGen
 from activegraph.errors import IncompatibleRuntimeState
-from activegraph.packs.overrides import installed_schema, overrides_behind, packs_in_prefix
-from activegraph.store.refusals import unknown_event
 
 if TYPE_CHECKING:
     from activegraph.runtime.engine import Engine
@@ -63,6 +61,10 @@ def fork_in_store(
 
 def _overrides(engine: Engine, at_event: str, pack_settings: Mapping[str, Mapping[str, Any]]) -> list[Event]:
     """The events of other settings, checked by the packs that this runtime has, or that are installed."""
+    # Needed by few, and they bring the rooms of the stores along.
+    from activegraph.packs.overrides import installed_schema, overrides_behind, packs_in_prefix
+    from activegraph.store.refusals import unknown_event
+
     known = packs_in_prefix(engine.log.read(), at_event)
     if known is None:
         raise unknown_event(at_event, engine.run_id, "fork", type(engine.log.store).__name__)

@@ -7,12 +7,13 @@ them again; what the log says already is not said twice.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from activegraph.core.codec import encode_payload_bytes
 from activegraph.core.log_lines import say
 from activegraph.packs.attachment import Attachment, changes_between
 from activegraph.packs.loading import RecordedPack, Surroundings, checked_pack, checked_packs, prepare
+from activegraph.packs.settings import merged
 from activegraph.runtime.lookup import own_tools
 from activegraph.runtime.pack_events import record_pack, recorded_pack, say_loaded
 from activegraph.runtime.refusals import closed_error, unfinished_error
@@ -41,26 +42,22 @@ def load_pack(engine: Engine, pack: object, settings: Any) -> bool:
     if engine.closed:
         raise closed_error(engine.run_id, "load_pack")
     engine.check_callable("load_pack")
-    found = _prepare(engine, checked_pack(pack), settings)
-    if found is None:
+    joining = _prepare(engine, checked_pack(pack), settings)
+    if joining is None:
         return False
-    attachment, recorded = found
-    payload = attachment.payload()
-    changes = _changes(recorded, payload)
-    before, event_id = engine.packs, recorded.event_id
-    encoded = encode_payload_bytes(payload)
-    if changes:
+    if joining.is_news:
         engine.check_host_call("load_pack")
-    head = engine.log.head
-    engine.use_packs(before.plus(attachment))
+    before, head, event_id = engine.packs, engine.log.head, joining.recorded.event_id
+    engine.use_packs(before.plus(joining.attachment))
     try:
-        if changes:
-            event_id = record_pack(engine, encoded).id
+        if joining.is_news:
+            event_id = record_pack(engine, joining.payload).id
     except BaseException:
         if engine.log.head == head:
             engine.use_packs(before)
         raise
-    _say(engine, attachment, recorded, changes, event_id)
+    _warn(engine, joining)
+    say_loaded(engine, joining.attachment.name, joining.attachment.pack.version, event_id)
     return True
 
 
@@ -72,23 +69,34 @@ def attach_packs(engine: Engine, packs: object) -> None:
     """
     cut = engine.cut or getattr(engine.recorder.observer, "cut", None)
     for pack, settings in checked_packs(packs):
-        found = _prepare(engine, pack, settings)
-        if found is None:
+        joining = _prepare(engine, pack, settings)
+        if joining is None:
             continue
-        attachment, recorded = found
-        payload = attachment.payload()
-        changes = _changes(recorded, payload)
-        if changes and cut is not None:
+        if joining.is_news and cut is not None:
             raise unfinished_error(engine.run_id, cut)
-        if changes:
-            engine.unrecorded_packs.append((pack, encode_payload_bytes(payload)))
-            _warn(engine, attachment, recorded, changes)
+        if joining.is_news:
+            engine.unrecorded_packs.append((pack, joining.payload))
+            _warn(engine, joining)
         else:
-            say_loaded(engine, pack.name, pack.version, recorded.event_id)
-        engine.use_packs(engine.packs.plus(attachment))
+            say_loaded(engine, pack.name, pack.version, joining.recorded.event_id)
+        engine.use_packs(engine.packs.plus(joining.attachment))
 
 
-def _prepare(engine: Engine, pack: Pack, settings: Any) -> tuple[Attachment, RecordedPack] | None:
+class _Joining(NamedTuple):
+    """A pack that has passed all checks."""
+
+    attachment: Attachment
+    payload: bytes
+    """Of its `pack.loaded`."""
+    recorded: RecordedPack
+    is_news: bool
+    """Whether the log does not say the same of it yet."""
+    surprises: list[str]
+    """What differs from the log, in words, less what a recorded override asks for."""
+
+
+def _prepare(engine: Engine, pack: Pack, settings: Any) -> _Joining | None:
+    """`pack` as it would join the runtime; None where it is attached already."""
     recorded = recorded_pack(engine.log, pack.name)
     of_packs = set(map(id, engine.packs.behaviors))
     around = Surroundings(
@@ -99,23 +107,19 @@ def _prepare(engine: Engine, pack: Pack, settings: Any) -> tuple[Attachment, Rec
     if attachment is None:
         return None
     engine.model_behaviors.settle_models(attachment.behaviors)
-    return attachment, recorded
+    payload = attachment.payload()
+    encoded = encode_payload_bytes(payload)
+    if recorded.payload is None:
+        return _Joining(attachment, encoded, recorded, is_news=True, surprises=[])
+    asked_for = dict(recorded.payload)
+    for override in recorded.overrides:
+        asked_for["settings"] = merged(asked_for.get("settings") or {}, override.values)
+    is_news = bool(changes_between(recorded.payload, payload))
+    return _Joining(attachment, encoded, recorded, is_news, changes_between(asked_for, payload))
 
 
-def _changes(recorded: RecordedPack, payload: dict[str, Any]) -> list[str]:
-    """What the log does not say yet of the pack; `["new"]` for one that it does not know."""
-    return ["new"] if recorded.payload is None else changes_between(recorded.payload, payload)
-
-
-def _say(
-    engine: Engine, attachment: Attachment, recorded: RecordedPack, changes: list[str], event_id: str | None
-) -> None:
-    _warn(engine, attachment, recorded, changes)
-    say_loaded(engine, attachment.name, attachment.pack.version, event_id)
-
-
-def _warn(engine: Engine, attachment: Attachment, recorded: RecordedPack, changes: list[str]) -> None:
-    if recorded.payload is not None and changes:
-        message, what = "pack %s differs from what the log recorded: %s", ", ".join(changes)
-        fields = {"run_id": engine.run_id, "event_id": recorded.event_id}
-        say(_logger, logging.WARNING, message, attachment.name, what, **fields)
+def _warn(engine: Engine, joining: _Joining) -> None:
+    if joining.surprises:
+        message, what = "pack %s differs from what the log recorded: %s", ", ".join(joining.surprises)
+        fields = {"run_id": engine.run_id, "event_id": joining.recorded.event_id}
+        say(_logger, logging.WARNING, message, joining.attachment.name, what, **fields)
