@@ -319,7 +319,10 @@ def main() -> None:
         with own_schema(given) as url:
             operate(url, "sqlite:///second_copy.db")
         stores.append("Postgres")
-    section("quickstart")
+    section("pack and quickstart")
+    packs = json.loads(run("pack", "list", "--json"))
+    check("incident_review" in [pack["name"] for pack in packs], "the reference pack is found")
+    run("pack", "new", f"prices-{uuid.uuid4().hex[:6]}", show=1)
     run("quickstart", "--db", "tour.db", show=1)
     print(f"\nOK: {CHECKS} checks on {' and '.join(stores)}")
 

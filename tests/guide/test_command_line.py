@@ -29,6 +29,8 @@ GUIDE = [
     "export-trace URL --run-id run_a --format text -o trace.txt",
     "migrate --from URL --to OTHER",
     "migrate --from URL --to OTHER --run-id run_a --skip-corrupted --json",
+    "pack list",
+    "pack new prices",
 ]
 """Every shape that the guide's synopsis allows, once."""
 
@@ -57,7 +59,9 @@ def test_the_module_is_the_same_program(sqlite_run: str, cli: Cli) -> None:
 
 
 def test_the_commands_of_the_guide_are_there() -> None:
-    assert {"inspect", "replay", "fork", "diff", "export-trace", "migrate", "quickstart"} <= COMMANDS.keys()
+    words = {command.split()[0] for command in COMMANDS}
+
+    assert {"inspect", "replay", "fork", "diff", "export-trace", "migrate", "pack", "quickstart"} <= words
 
 
 @pytest.mark.parametrize(
@@ -138,6 +142,19 @@ class TestAProgramCanDoWhatTheCommandLineDoes:
         stream = io.StringIO()
         assert run_fixture_mode(stream, tmp_path / "tour.db") == 0
         assert cli("quickstart", "--db", str(tmp_path / "tour.db")).out == stream.getvalue()
+
+
+def test_pack_list_shows_the_installed_packs(cli: Cli) -> None:
+    assert "incident_review" in [line.split()[0] for line in cli("pack", "list").lines]
+
+
+def test_pack_new_makes_a_project_of_that_name(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert cli("pack", "new", "prices").code == 0
+
+    (made,) = tmp_path.iterdir()
+    assert (made / "pyproject.toml").is_file()
 
 
 def test_commands_that_look_leave_no_trace(tmp_path: Path, cli: Cli) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from activegraph.cli import console as consoles
 from activegraph.cli.console import Console
+from activegraph.cli.main import main
+from support.stored_runs import record_prices
 
 
 class Terminal(io.StringIO):
@@ -97,3 +100,30 @@ def test_nobody_is_told_where_nobody_would_see_it(
 
     with made.progress("replay", "events", quiet=silenced == "json") as tell:
         assert tell is None
+
+
+@pytest.mark.parametrize("command", ["migrate", "fork", "replay", "diff", "export-trace"])
+def test_the_bar_of_a_command_fills(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    for name in ("operations.migrate._TOLD_EVERY", "store.forking._TOLD_EVERY", "operations.replay._PROGRESS_EVERY"):
+        monkeypatch.setattr(f"activegraph.{name}", 7)
+    monkeypatch.setattr("activegraph.operations.export._PROGRESS_EVERY", 7)
+    monkeypatch.setattr(consoles, "_SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(consoles, "_REDRAW_SECONDS", 0.0)
+    monkeypatch.setenv("TERM", "xterm")
+    url, other = record_prices(tmp_path / "run.db"), f"sqlite:///{tmp_path}/other.db"
+    arguments = {
+        "migrate": ["--from", url, "--to", other],
+        "fork": [url, "-r", "run_a", "-a", "evt_014", "--to", other],
+        "replay": [url, "-r", "run_a"],
+        "diff": [url, "--run-a", "run_a", "--run-b", "run_a"],
+        "export-trace": [url, "-r", "run_a", "-o", str(tmp_path / "out.txt")],
+    }
+    monkeypatch.setattr(sys, "stderr", terminal)
+
+    assert main([command, *arguments[command]]) == 0
+
+    half, whole = ("14/28", "28/28") if command == "diff" else ("7/14", "14/14")
+    assert f"{command} [############............] {half} " in terminal.getvalue()
+    assert f"{command} [########################] {whole} " in terminal.getvalue()
