@@ -13,6 +13,7 @@ from activegraph.core.codec import check_header, decode_canonical, encode_payloa
 from activegraph.core.frozen import freeze
 from activegraph.errors import ApprovalNotFoundError
 from activegraph.packs.pending import PendingApproval
+from activegraph.runtime.call_origin import NO_CALLS, Calls
 
 if TYPE_CHECKING:
     from activegraph.runtime.engine import Engine
@@ -35,11 +36,13 @@ class _Logged(Protocol):
 
 
 class _Proposal:
-    __slots__ = ("approval", "event_id")
+    __slots__ = ("approval", "calls", "event_id")
 
     def __init__(self, approval: PendingApproval, event_id: str) -> None:
         self.approval = approval
         self.event_id = event_id
+        self.calls = NO_CALLS
+        """What the proposing handler was given its answer by; the object will name it."""
 
 
 class Approvals:
@@ -59,8 +62,8 @@ class Approvals:
         """Those that wait for a decision."""
         return [proposal.approval for proposal in self._proposals.values()]
 
-    def find(self, approval_id: str) -> tuple[PendingApproval, str]:
-        """A pending approval and the id of the event that proposed it.
+    def find(self, approval_id: str) -> _Proposal:
+        """A pending approval, the id of the event that proposed it, and the calls behind it.
 
         Raises:
             ApprovalNotFoundError: It is unknown, or was decided already.
@@ -68,7 +71,13 @@ class Approvals:
         proposal = self._proposals.get(approval_id)
         if proposal is None:
             raise ApprovalNotFoundError(approval_id, pending_count=len(self._proposals))
-        return proposal.approval, proposal.event_id
+        return proposal
+
+    def stands_on(self, approval_id: str, calls: Calls) -> None:
+        """The handler that proposed this was given its answer by these calls."""
+        proposal = self._proposals.get(approval_id)
+        if proposal is not None:
+            proposal.calls = calls
 
     def see(self, stored: Any) -> None:
         """Take an event as stored into account (`payload` is its canonical bytes)."""
@@ -130,6 +139,10 @@ def propose_object(step: Invocation, object_type: str, data: dict[str, Any], rea
     step.writer.check_object(step.stamp, object_type, data)
     payload["approval_id"] = approval_id = step.writer.ids.approval()
     step.take(step.writer.event("approval.proposed", encode_payload_bytes(payload), step.stamp))
+    stamp = step.stamp
+    if stamp.llm_request_event_id is not None:
+        calls = Calls(stamp.llm_request_event_id, stamp.tool_request_event_ids)
+        step.engine.approvals.stands_on(approval_id, calls)
     return approval_id
 
 
@@ -139,7 +152,8 @@ def approve(engine: Engine, approval_id: str, approved_by: str | None) -> str:
     Raises:
         ApprovalNotFoundError: It is not pending; nothing was recorded.
     """
-    approval, proposed = engine.approvals.find(approval_id)
+    proposal = engine.approvals.find(approval_id)
+    approval, proposed = proposal.approval, proposal.event_id
     who = check_header("actor", approved_by) or "user"
     writer, recorder = engine.writer, engine.recorder
     writer.check_object(Stamp(who, proposed, engine.frame_id), approval.object_type, approval.data)
@@ -158,7 +172,7 @@ def approve(engine: Engine, approval_id: str, approved_by: str | None) -> str:
             Stamp("runtime", proposed, engine.frame_id),
         )
         recorder.record(granted)
-        stamp = Stamp(who, granted.id, engine.frame_id)
+        stamp = Stamp(who, granted.id, engine.frame_id, *proposal.calls)
         writer.add_object(recorder.record, stamp, approval.object_type, approval.data, object_id=object_id)
         engine.approvals.settle(approval_id)
     return object_id
@@ -170,7 +184,8 @@ def deny(engine: Engine, approval_id: str, denied_by: str | None, reason: str) -
     Raises:
         ApprovalNotFoundError: It is not pending; nothing was recorded.
     """
-    approval, proposed = engine.approvals.find(approval_id)
+    proposal = engine.approvals.find(approval_id)
+    approval, proposed = proposal.approval, proposal.event_id
     payload = {
         "approval_id": approval_id,
         "object_type": approval.object_type,

@@ -22,6 +22,7 @@ from activegraph.core.projection import GRAPH_TYPES, MalformedGraphEvent
 from activegraph.core.state import ObjectState, RelationState
 from activegraph.errors import LogInconsistencyError
 from activegraph.runtime.approvals import Approvals
+from activegraph.runtime.call_origin import CallOrigin
 from activegraph.runtime.scanner import CutOff, LogRow, LogScanner, StoredEvent, event_of
 from activegraph.store.serde import checked_payload, inconsistency_logged
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from activegraph.store.base import EventStore, RawEvent, RunRecord
 
 __all__ = ["LoadedRun", "load_run", "read_log"]
+
+_OUTCOMES = ("behavior.completed", "behavior.failed")
 
 
 class LoadedRun(msgspec.Struct):
@@ -130,18 +133,32 @@ def _rebuild(
 
 def _noted_ids(graph: Graph, approvals: Approvals) -> dict[str, Callable[[LogRow], None]]:
     """For types that tell of more than the graph: how to note it, an id that no event or element has for one."""
-    ids = graph.ids
+    ids, origin = graph.ids, CallOrigin()
 
     def approval(stored: LogRow) -> None:
         approvals.see(stored)
         found = msgspec.json.decode(stored.payload)
         if isinstance(found, dict) and isinstance(found.get("approval_id"), str):
             ids.saw_approval_id(found["approval_id"])
+            approvals.stands_on(found["approval_id"], origin.calls_behind(stored))
 
     def stop(stored: LogRow) -> None:
         ids.saw_stop_id(stored.id)
 
-    return {
+    def call(stored: LogRow) -> None:
+        origin.see(stored)
+        notes.update(dict.fromkeys(_OUTCOMES, outcome))
+
+    def outcome(stored: LogRow) -> None:
+        # Outcomes of behaviors that call nobody are the commonest events there are, and need not come here.
+        origin.end()
+        for type in _OUTCOMES:
+            notes.pop(type, None)
+
+    notes: dict[str, Callable[[LogRow], None]] = {
+        "llm.requested": call,
+        "llm.responded": call,
+        "tool.requested": call,
         "approval.proposed": approval,
         "approval.granted": approvals.see,
         "approval.denied": approvals.see,
@@ -149,6 +166,7 @@ def _noted_ids(graph: Graph, approvals: Approvals) -> dict[str, Callable[[LogRow
         "runtime.paused": stop,
         "tool.in_doubt": stop,
     }
+    return notes
 
 
 def read_log(store: EventStore, start: int = 1) -> Iterator[LogRow]:
