@@ -12,7 +12,13 @@ from typing import Any, cast
 from activegraph.core.changes import Stamp
 from activegraph.core.event import Event, make_event, raw_payload
 from activegraph.core.view_builder import build_view
-from activegraph.errors import LLMBehaviorError, ReplayDivergenceError, ToolError, UnknownToolError
+from activegraph.errors import (
+    IncompatibleRuntimeState,
+    LLMBehaviorError,
+    ReplayDivergenceError,
+    ToolError,
+    UnknownToolError,
+)
 from activegraph.llm.behavior import LLMBehavior
 from activegraph.llm.building import first_prompt, tool_definitions
 from activegraph.llm.prompt import AssembledPrompt
@@ -99,6 +105,14 @@ class ModelInvocation(Invocation):
                 "llm.prompt_assembly_error",
                 f"the prompt of {self.name!r} cannot be built: {type(error).__name__}: {error}",
             ) from error
+
+    def check_may_call(self, what: str) -> None:
+        """Refuse a call whose request would not be durable before it; that is no failure of the behavior's."""
+        try:
+            self.engine.outside.check_may_call(what)
+        except IncompatibleRuntimeState as error:
+            self._stop(error)
+            raise
 
     def record_call(self, type: str, payload: bytes, caused_by: str) -> Event:
         """Record a request or an answer of this invocation; what a crash left in the log is met there.

@@ -160,7 +160,7 @@ class ModelTurns:
 
     def _pass_gate(self, prompt: AssembledPrompt, fields: dict[str, Any]) -> None:
         """Refuse what is too dear, or could not be recorded before it is asked."""
-        self._outside.check_may_call(f"the model {prompt.model!r}")
+        self._step.check_may_call(f"the model {prompt.model!r}")
         if not self._budget.has_cost_limit:
             return
         estimate = self._outside.estimate(prompt)

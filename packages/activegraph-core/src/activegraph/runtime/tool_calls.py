@@ -90,7 +90,7 @@ class ToolCalls:
                 log_lookup(prepared.args_hash, step.log_fields(), is_hit=hit is not None, tool=tool.name)
             if hit is None:
                 self._budget.check_cost(tool.cost_per_call, tool=tool.name)
-                self._outside.check_may_call(f"the tool {tool.name!r}")
+                step.check_may_call(f"the tool {tool.name!r}")
         request = step.record_call("tool.requested", self._request(tool, call, prepared, is_hit=hit is not None), cause)
         self._budget.count("max_tool_calls", recorded=is_recorded)
         self.request_ids.append(request.id)

@@ -66,8 +66,9 @@ class PostgresEventStore:
 
     @property
     def in_callers_transaction(self) -> bool:
-        """Whether what is written now becomes durable only with a commit of the connection's owner."""
-        return self._handle.in_callers_transaction()
+        """Whether what is written now becomes durable only with a commit of the caller: the connection's owner, or
+        whoever has `transaction()` open."""
+        return self._handle.block is not None or self._handle.in_callers_transaction()
 
     def open_sibling(self, run_id: str) -> PostgresEventStore:
         """A handle on another run of the same database, with the same settings."""

@@ -95,6 +95,11 @@ class SQLiteEventStore:
         """What the class methods take to reach the same file."""
         return self._location.file
 
+    @property
+    def in_callers_transaction(self) -> bool:
+        """Whether what is written now becomes durable only when the caller's `transaction()` ends."""
+        return self._in_transaction
+
     def open_sibling(self, run_id: str) -> SQLiteEventStore:
         """A handle on another run of the same file, with the same settings."""
         return SQLiteEventStore(
