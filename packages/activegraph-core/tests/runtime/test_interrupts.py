@@ -113,7 +113,8 @@ class AtLine:
     """Interrupts at the nth line that is executed in the engine's own rooms.
 
     Never at a `with` line: when its block is left, a tracer comes between the block and the exit, where
-    no signal can, and a lock would stay taken.
+    no signal can, and a lock would stay taken. Nor at a `return` out of an `except` block, where no signal
+    can come either, and the thread would go on handling that exception for ever.
     """
 
     def __init__(self, line: int) -> None:
@@ -131,7 +132,9 @@ class AtLine:
 
     def line(self, frame: FrameType, event: str, argument: Any) -> Any:
         self.left -= event == "line"
-        if self.left <= 0 and not getline(frame.f_code.co_filename, frame.f_lineno).lstrip().startswith("with "):
+        text = getline(frame.f_code.co_filename, frame.f_lineno).lstrip()
+        leaves_handler = text.startswith("return") and sys.exc_info()[0] is not None
+        if self.left <= 0 and not text.startswith("with ") and not leaves_handler:
             sys.settrace(None)
             raise KeyboardInterrupt
         return self.line
