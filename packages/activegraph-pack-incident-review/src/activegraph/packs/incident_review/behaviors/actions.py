@@ -9,7 +9,13 @@ from activegraph.core.event import Event
 from activegraph.packs import behavior, llm_behavior
 from activegraph.packs.incident_review.answers import ActionPlan
 from activegraph.packs.incident_review.behaviors.investigating import title_key
-from activegraph.packs.incident_review.behaviors.objects import around, hand_in, incident_in, signals_in
+from activegraph.packs.incident_review.behaviors.objects import (
+    around,
+    around_for_model,
+    hand_in,
+    incident_in,
+    signals_in,
+)
 from activegraph.packs.incident_review.behaviors.reminders import lines_of
 from activegraph.packs.incident_review.rules.case import Advice
 from activegraph.packs.incident_review.rules.topics import READ_THE_LINES, URGENCY, advice_for
@@ -23,7 +29,7 @@ _ON_READY: dict[str, Any] = {"on": ["review.ready"], "creates": ["action"]}
 
 @llm_behavior(
     **_ON_READY,
-    view=around("incident", 3),
+    view=around_for_model("incident", 3, "incident", "inquiry", "hypothesis", "evidence", "conflict"),
     output_schema=ActionPlan,
     deterministic=True,
     when=by_model,
@@ -43,7 +49,9 @@ def action_planner(event: Event, graph: Any, ctx: Any, out: ActionPlan) -> None:
     if left_out:
         graph.patch_object(incident.id, {"left_out": incident.data["left_out"] + left_out})
     if not planned:
-        data = _read_the_lines(incident.id, lines_of(signals_in(ctx.view)))
+        seen = (graph.get_object(id) for inquiry in ctx.view.objects("inquiry") for id in inquiry.data["signals"])
+        lines = {line for signal in seen if signal.data["source"] == "log" for line in signal.data["lines"]}
+        data = _read_the_lines(incident.id, sorted(lines))
         hand_in(graph, ctx, "action", data, approved=ctx.settings.auto_approve_actions)
 
 

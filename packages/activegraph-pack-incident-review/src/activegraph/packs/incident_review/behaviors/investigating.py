@@ -9,7 +9,7 @@ from activegraph.core.event import Event
 from activegraph.packs import llm_behavior
 from activegraph.packs.incident_review.answers import Investigation, Quote, Supposition
 from activegraph.packs.incident_review.behaviors.citing import Citations, Found
-from activegraph.packs.incident_review.behaviors.objects import around, incident_in, most_telling
+from activegraph.packs.incident_review.behaviors.objects import around_for_model, incident_in, most_telling
 from activegraph.packs.incident_review.settings import IncidentReviewSettings, by_model
 
 __all__ = ["investigator", "title_key"]
@@ -18,7 +18,7 @@ __all__ = ["investigator", "title_key"]
 @llm_behavior(
     on=["object.created"],
     where={"object.type": "inquiry"},
-    view=around("id", 3, "incident", "inquiry", "signal", "hypothesis"),
+    view=around_for_model("id", 3, "incident", "inquiry", "signal", "hypothesis"),
     creates=["signal", "hypothesis", "evidence"],
     output_schema=Investigation,
     tools=["fetch_signals", "query_metrics", "read_runbook"],

@@ -11,7 +11,14 @@ from activegraph.core.view import View
 from activegraph.packs import behavior, llm_behavior
 from activegraph.packs.incident_review.answers import MemoDraft
 from activegraph.packs.incident_review.behaviors.investigating import title_key
-from activegraph.packs.incident_review.behaviors.objects import around, hand_in, incident_in, signals_in, sources_of
+from activegraph.packs.incident_review.behaviors.objects import (
+    around,
+    around_for_model,
+    hand_in,
+    incident_in,
+    signals_in,
+    sources_of,
+)
 from activegraph.packs.incident_review.behaviors.reminders import lines_of
 from activegraph.packs.incident_review.rules.case import SignalView
 from activegraph.packs.incident_review.settings import by_model, by_rules
@@ -26,10 +33,16 @@ NOTHING_BACKED = "no hypothesis was backed by a quote"
 _ENTRIES = 30
 
 
-_ON_REQUEST: dict[str, Any] = {"on": ["memo.requested"], "view": around("incident", 3), "creates": ["memo"]}
+_ON_REQUEST: dict[str, Any] = {"on": ["memo.requested"], "creates": ["memo"]}
 
 
-@llm_behavior(**_ON_REQUEST, output_schema=MemoDraft, tools=["incident_clock"], when=by_model)
+@llm_behavior(
+    **_ON_REQUEST,
+    view=around_for_model("incident", 3),
+    output_schema=MemoDraft,
+    tools=["incident_clock"],
+    when=by_model,
+)
 def memo_writer(event: Event, graph: Any, ctx: Any, out: MemoDraft) -> None:
     """Write the memo in the model's words; what it cites comes from the graph alone."""
     texts = {title_key(each.hypothesis): each.text for each in out.findings}
@@ -44,7 +57,7 @@ def memo_writer(event: Event, graph: Any, ctx: Any, out: MemoDraft) -> None:
     hand_in(graph, ctx, "memo", memo, approved=settings.auto_approve_memos)
 
 
-@behavior(**_ON_REQUEST, when=by_rules)
+@behavior(**_ON_REQUEST, view=around("incident", 3), when=by_rules)
 def memo_rules(event: Event, graph: Any, ctx: Any) -> None:
     """Write the memo of an incident from what the rules have found."""
     findings = _findings(ctx.view)

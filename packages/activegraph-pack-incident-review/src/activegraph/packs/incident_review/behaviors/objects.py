@@ -9,7 +9,16 @@ from activegraph.core.elements import Object
 from activegraph.core.view import View
 from activegraph.packs.incident_review.rules.case import SignalView
 
-__all__ = ["NOTHING", "around", "hand_in", "incident_in", "most_telling", "signals_in", "sources_of"]
+__all__ = [
+    "NOTHING",
+    "around",
+    "around_for_model",
+    "hand_in",
+    "incident_in",
+    "most_telling",
+    "signals_in",
+    "sources_of",
+]
 
 _Quote = TypeVar("_Quote")
 
@@ -24,6 +33,11 @@ def around(path: str, depth: int, *types: str) -> dict[str, Any]:
     """
     view: dict[str, Any] = {"around": f"event.payload.{path}", "depth": depth, "recent_events": 0}
     return view | {"include_types": list(types)} if types else view
+
+
+def around_for_model(path: str, depth: int, *types: str) -> dict[str, Any]:
+    """The same where a model reads it: somebody's log may hold more signals than a prompt should."""
+    return around(path, depth, *types) | {"token_budget": 24_000}
 
 
 def hand_in(graph: Any, ctx: Any, type: str, data: dict[str, Any], *, approved: bool) -> None:

@@ -8,7 +8,7 @@ from activegraph.core.event import Event
 from activegraph.errors import LLMBehaviorError
 from activegraph.packs import behavior, llm_behavior
 from activegraph.packs.incident_review.answers import InquiryPlan
-from activegraph.packs.incident_review.behaviors.objects import around, signals_in
+from activegraph.packs.incident_review.behaviors.objects import around, around_for_model, signals_in
 from activegraph.packs.incident_review.rules.topics import UNKNOWN, by_topic
 from activegraph.packs.incident_review.settings import by_model, by_rules
 
@@ -17,12 +17,11 @@ __all__ = ["inquiry_planner", "inquiry_rules"]
 _ON_INCIDENT: dict[str, Any] = {
     "on": ["object.created"],
     "where": {"object.type": "incident"},
-    "view": around("id", 1),
     "creates": ["inquiry"],
 }
 
 
-@llm_behavior(**_ON_INCIDENT, output_schema=InquiryPlan, max_tokens=2048, when=by_model)
+@llm_behavior(**_ON_INCIDENT, view=around_for_model("id", 1), output_schema=InquiryPlan, max_tokens=2048, when=by_model)
 def inquiry_planner(event: Event, graph: Any, ctx: Any, out: InquiryPlan) -> None:
     """Ask what the model wants to know, each topic once, and no more than the settings allow.
 
@@ -42,7 +41,7 @@ def inquiry_planner(event: Event, graph: Any, ctx: Any, out: InquiryPlan) -> Non
         _ask(graph, incident, each.topic, each.title, each.question, each.priority, [])
 
 
-@behavior(**_ON_INCIDENT, when=by_rules)
+@behavior(**_ON_INCIDENT, view=around("id", 1), when=by_rules)
 def inquiry_rules(event: Event, graph: Any, ctx: Any) -> None:
     """Ask the question of each topic that has signals; one without an answer where there are none at all."""
     for topic, signals in by_topic(signals_in(ctx.view)) or [(UNKNOWN, ())]:
