@@ -6,8 +6,9 @@ the statistics views show while it happens. The result is package data of the re
     python scripts/record_incidents.py            # all three
     python scripts/record_incidents.py crash_recovery
 
-Schema, names and amounts are those of an invented shop. The pack's tests name line numbers nowhere,
-so a new recording needs no change there.
+Schema, names and amounts are those of an invented shop. Rules read a new recording as they read any
+log. The answers of a model (`answers.json`) quote lines by number: the pack's tests say which of them
+a new recording has made untrue, and those are written anew by hand.
 """
 
 from __future__ import annotations
