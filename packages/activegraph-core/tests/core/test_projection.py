@@ -93,8 +93,8 @@ def perform(graph: Graph, operation: tuple[Any, ...]) -> None:
 def content(projection: Projection) -> Any:
     """All that a projection holds, in order."""
     return (
-        [(s.id, s.type, s.data(), s.version, s.provenance) for s in projection.objects.values()],
-        [(s.id, s.source, s.target, s.type, s.data(), s.provenance) for s in projection.relations.values()],
+        [(s.id, s.type, s.data(), s.version, s.provenance()) for s in projection.objects.values()],
+        [(s.id, s.source, s.target, s.type, s.data(), s.provenance()) for s in projection.relations.values()],
         [(s.id, s.target, s.op, s.status, s.raw, s.rejection_reason) for s in projection.patches.values()],
     )
 

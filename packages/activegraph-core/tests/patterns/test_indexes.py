@@ -52,7 +52,7 @@ def by_place(states: Any) -> list[int]:
 
 
 def noted(sequence: int, op: str = "", value: bytes = b"{}") -> Change:
-    state = ObjectState(f"t#{sequence}", "t", b"{}", 1, b"{}", sequence)
+    state = ObjectState(f"t#{sequence}", "t", b"{}", 1, sequence)
     return Change("patched" if op else "created", state, op, value)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from activegraph.core.codec import decode_canonical
 from activegraph.core.frozen import freeze, frozen_copy, thaw
 from activegraph.core.state import ObjectState, RelationState
 
@@ -43,7 +42,7 @@ class Object:
             if name == "version":
                 return state.version
             if name == "provenance":
-                return freeze(decode_canonical(state.provenance))
+                return freeze(state.provenance())
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def to_dict(self) -> dict[str, Any]:
@@ -75,9 +74,9 @@ class Relation:
         state: RelationState | None = self.__dict__.get("_state")
         if state is not None:
             if name == "data":
-                return freeze(decode_canonical(state.raw))
+                return freeze(state.first_data())
             if name == "provenance":
-                return freeze(decode_canonical(state.provenance))
+                return freeze(state.provenance())
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,10 +100,7 @@ Object.__module__ = Relation.__module__ = "activegraph.core.graph"
 def _cached_data(handle: Object, state: ObjectState) -> dict[str, Any]:
     fields = handle.__dict__
     if fields.get("_seen") != state.version:
-        if state.raw is None or state.pending is not None:
-            fields["_data"] = frozen_copy(state.data())
-        else:
-            fields["_data"] = freeze(decode_canonical(state.raw))
+        fields["_data"] = freeze(state.first_data()) if state.is_as_created else frozen_copy(state.data())
         fields["_seen"] = state.version
     data: dict[str, Any] = fields["_data"]
     return data

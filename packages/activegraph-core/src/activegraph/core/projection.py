@@ -14,9 +14,17 @@ import msgspec
 from msgspec import Raw, Struct
 
 from activegraph.core.change_log import Change, ChangeLog
-from activegraph.core.codec import decode_canonical, encode_payload_bytes
+from activegraph.core.codec import decode_canonical, encode_payload_bytes, may_hold_tags
 from activegraph.core.indexes import Adjacency, LinkIndex, ValueIndex
-from activegraph.core.state import ObjectState, PatchState, RelationState
+from activegraph.core.state import (
+    ObjectState,
+    PatchState,
+    RawFields,
+    RelationState,
+    Text,
+    raw_object,
+    raw_relation,
+)
 
 __all__ = ["GRAPH_TYPES", "MalformedGraphEvent", "Projection"]
 
@@ -39,12 +47,16 @@ class MalformedGraphEvent(ValueError):
     """A graph event whose payload lacks what the projection reads."""
 
 
+class _Whole(Struct, gc=False):
+    """Any JSON object: told from other values, and skipped."""
+
+
 class _ObjectFields(Struct, gc=False):
     id: str
     type: str
-    data: Raw
+    data: _Whole
     version: int
-    provenance: Raw
+    provenance: _Whole
 
 
 class _ObjectCreated(Struct, gc=False):
@@ -56,8 +68,8 @@ class _RelationFields(Struct, gc=False):
     source: str
     target: str
     type: str
-    data: Raw
-    provenance: Raw
+    data: _Whole
+    provenance: _Whole
 
 
 class _RelationCreated(Struct, gc=False):
@@ -87,9 +99,6 @@ class _PatchRejected(Struct, gc=False):
 
 _Payload = TypeVar("_Payload", bound=Struct)
 
-Text = bytes | str
-"""JSON as it comes: bytes from an event of this process, text from a database."""
-
 
 def _decoder(shape: type[_Payload]) -> Callable[[Text], _Payload]:
     fast = msgspec.json.Decoder(shape).decode
@@ -109,19 +118,21 @@ def _decode_tagged(payload: Text, shape: type[_Payload]) -> _Payload:
         plain = decode_canonical(payload)
         inner = next(iter(shape.__struct_fields__))
         if isinstance(plain.get(inner), dict):
-            element = dict(plain[inner])
-            for name in ("data", "provenance", "value"):
-                if name in element:
-                    element[name] = Raw(encode_payload_bytes(element[name]))
+            element = plain[inner]
+            # Only whether they are objects is looked at; their keys may be any text.
+            element = {**element, **{key: {} for key in _OBJECTS if isinstance(element.get(key), dict)}}
+            if "value" in element:
+                element["value"] = Raw(encode_payload_bytes(element["value"]))
             plain = {inner: element}
         return msgspec.convert(plain, shape)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise MalformedGraphEvent(str(error)) from error
 
 
-_fast_object_created = msgspec.json.Decoder(_ObjectCreated).decode
-_object_created = _decoder(_ObjectCreated)
-_relation_created = _decoder(_RelationCreated)
+_OBJECTS = ("data", "provenance")
+
+_object_created = msgspec.json.Decoder(_ObjectCreated).decode
+_relation_created = msgspec.json.Decoder(_RelationCreated).decode
 _patch_event = _decoder(_PatchEvent)
 _removed = _decoder(_Removed)
 _patch_rejected = _decoder(_PatchRejected)
@@ -218,18 +229,15 @@ class Projection:
 
     def _on_object_created(self, payload: Text) -> None:
         try:
-            fields = _fast_object_created(payload).object
-        except (msgspec.MsgspecError, UnicodeError):
             fields = _object_created(payload).object
-        data, provenance = bytes(fields.data), bytes(fields.provenance)
-        if data[:2] != b'{"' or data[2:3] == b"$":
-            _require_object(data, "object.data")
-        if provenance[:2] != b'{"' or provenance[2:3] == b"$":
-            _require_object(provenance, "object.provenance")
+            is_plain = not may_hold_tags(payload)
+        except (msgspec.MsgspecError, UnicodeError):
+            fields, is_plain = _decode_tagged(payload, _ObjectCreated).object, False
+        created = _kept(payload) if is_plain else _checked(payload, "object", raw_object)
         type = self._names.setdefault(fields.type, fields.type)
         if fields.id in self.objects:
             self._drop_object(self.objects[fields.id])
-        state = ObjectState(fields.id, type, data, fields.version, provenance, self.sequence)
+        state = ObjectState(fields.id, type, created, fields.version, self.sequence)
         self.sequence += 1
         self.objects[state.id] = state
         if self._by_type is not None:
@@ -246,16 +254,16 @@ class Projection:
             self._drop_relation(relation)
 
     def _on_relation_created(self, payload: Text) -> None:
-        fields = _relation_created(payload).relation
-        data, provenance = bytes(fields.data), bytes(fields.provenance)
-        if data[:2] != b'{"' or data[2:3] == b"$":
-            _require_object(data, "relation.data")
-        if provenance[:2] != b'{"' or provenance[2:3] == b"$":
-            _require_object(provenance, "relation.provenance")
+        try:
+            fields = _relation_created(payload).relation
+            is_plain = not may_hold_tags(payload)
+        except (msgspec.MsgspecError, UnicodeError):
+            fields, is_plain = _decode_tagged(payload, _RelationCreated).relation, False
+        created = _kept(payload) if is_plain else _checked(payload, "relation", raw_relation)
         type = self._names.setdefault(fields.type, fields.type)
         if fields.id in self.relations:
             self._drop_relation(self.relations[fields.id])
-        state = RelationState(fields.id, fields.source, fields.target, type, data, provenance, self.sequence)
+        state = RelationState(fields.id, fields.source, fields.target, type, created, self.sequence)
         self.sequence += 1
         self.relations[state.id] = state
         if self._adjacency is not None:
@@ -329,6 +337,28 @@ class Projection:
             self._changes.append(Change("removed", state))
         if self.removals is not None:
             self.removals.append(state)
+
+
+def _kept(payload: Text) -> Text:
+    """A payload as it is kept: text beyond ASCII takes up to four bytes a sign, and its bytes beside it once it was decoded."""
+    return payload if isinstance(payload, bytes) or payload.isascii() else _as_bytes(payload)
+
+
+def _checked(payload: Text, element: str, take_apart: Callable[[Text], RawFields]) -> Text:
+    """A payload that may hold tags, after a look at the values that have to be objects.
+
+    Raises:
+        MalformedGraphEvent: They are none.
+    """
+    try:
+        fields = take_apart(payload)
+    except (msgspec.MsgspecError, UnicodeError):
+        # The element itself is written as a tag.
+        payload = encode_payload_bytes({element: decode_canonical(payload)[element]})
+        fields = take_apart(payload)
+    _require_object(bytes(fields.data), f"{element}.data")
+    _require_object(bytes(fields.provenance), f"{element}.provenance")
+    return _kept(payload)
 
 
 def _as_bytes(payload: Text) -> bytes:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
-from activegraph.core.codec import decode_canonical
 from activegraph.core.elements import Object
 from activegraph.core.event import Event
 from activegraph.core.state import ObjectState
@@ -152,7 +151,7 @@ def _from_state(state: ObjectState, data: dict[str, Any], path: tuple[str, ...])
     if first == "data":
         return _walk(data, path[1:])
     if first == "provenance":
-        return _walk(decode_canonical(state.provenance), path[1:])
+        return _walk(state.provenance(), path[1:])
     return _field(state, path, _OBJECT_FIELDS)
 
 
