@@ -59,6 +59,8 @@ def test_importing_core_alone_prints_nothing_and_loads_no_optional_part(
             "activegraph-store-postgres",
             "'activegraph[postgres]'",
         ),
+        ("activegraph.Pack", "pydantic", "'activegraph[llm]'"),
+        ("__import__('activegraph.packs').packs.load_by_name('storage')", "pydantic", "'activegraph[llm]'"),
         ("activegraph.configure_logging", "activegraph-observability", "activegraph-observability"),
         ("activegraph.PrometheusMetrics", "activegraph-observability", "activegraph-observability"),
     ],

@@ -22,6 +22,7 @@ __all__ = [
     "tuple_of_texts",
 ]
 
+_DECORATORS = "from activegraph.packs import behavior, llm_behavior, relation_behavior, tool"
 _PACK_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -78,6 +79,7 @@ def tuple_of(owner: str, field: str, kind: str, items: object, classes: tuple[ty
     Args:
         owner: Whose they are, for the message: `pack 'storage'`.
     """
+    declared = field in ("behaviors", "tools")
     wanted = " or ".join(cls.__name__ for cls in classes)
     if isinstance(items, (str, bytes)) or not isinstance(items, Iterable):
         raise _not_a_list(owner, field, wanted, items)
@@ -85,9 +87,10 @@ def tuple_of(owner: str, field: str, kind: str, items: object, classes: tuple[ty
     for item in found:
         if not isinstance(item, classes):
             raise refused(
-                f"{owner}: {kind} {shown(item)} is no {wanted}",
+                f"{owner}: {kind} {shown(item)} is no {wanted}"
+                + (", and was not declared via the decorators of packs" if declared else ""),
                 why="A pack's parts are read when it is loaded, long after they were written down.",
-                how_to_fix=f"{field}=[{wanted}(...)]",
+                how_to_fix=_DECORATORS if declared else f"{field}=[{wanted}(...)]",
                 owner=owner,
                 field=field,
                 type=type(item).__name__,
@@ -122,7 +125,7 @@ def require_declared(pack: str, kind: str, items: Iterable[Any]) -> None:
                 f"pack {pack!r}: {kind} {item.name!r} was not declared via the decorators of packs",
                 why="The global decorators register what they declare, so that importing the pack would change "
                 "every runtime of the process.",
-                how_to_fix="from activegraph.packs import behavior, llm_behavior, relation_behavior, tool",
+                how_to_fix=_DECORATORS,
                 pack=pack,
                 kind=kind,
                 name=item.name,

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from activegraph.errors.base import shown
@@ -48,17 +50,18 @@ def validated(schema: Any, data: Mapping[str, Any]) -> Any:
     Raises:
         ValueError: Pydantic's `ValidationError`.
     """
-    return schema.model_validate(data, **_by_name(schema))
+    return schema.model_validate(data, **_by_name())
 
 
 def validated_json(schema: Any, data: Mapping[str, Any]) -> Any:
     """The same for data that went through JSON, so that a strict schema takes dates and the like as texts."""
-    return schema.model_validate_json(json.dumps(data), **_by_name(schema))
+    return schema.model_validate_json(json.dumps(data), **_by_name())
 
 
-def _by_name(schema: Any) -> dict[str, bool]:
+@cache
+def _by_name() -> dict[str, bool]:
     """The option that lets fields be named by name, where this pydantic knows it."""
-    knows = "by_name" in inspect.signature(schema.model_validate).parameters
+    knows = "by_name" in inspect.signature(sys.modules["pydantic"].BaseModel.model_validate).parameters
     return {"by_name": True, "by_alias": True} if knows else {}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from activegraph.core.changes import Stamp
 from activegraph.core.codec import decode_canonical
@@ -16,26 +16,32 @@ if TYPE_CHECKING:
     from activegraph.core.log import RunLog
     from activegraph.runtime.engine import Engine
 
-__all__ = ["record_pack", "record_packs", "recorded_pack", "say_loaded"]
+__all__ = ["record_pack", "record_packs", "recorded_packs", "say_loaded"]
 
 _logger = logging.getLogger("activegraph.packs")
 
 
-def recorded_pack(log: RunLog, name: str) -> RecordedPack:
-    """What the log says of a pack; by the store's index, where it has one."""
-    latest: Event | None = None
-    for event in log.of_type("pack.loaded"):
-        # Anybody may emit a `pack.` event; those of the runtime are the ones that count.
-        if event.actor == "runtime" and event.payload.get("name") == name:
-            latest = event
-    overrides = tuple(
-        Override(event.id, decode_canonical(raw_payload(event)).get("overrides") or {})
-        for event in log.of_type("pack.settings_overridden")
-        if event.actor == "runtime" and event.payload.get("pack") == name
-    )
-    if latest is None:
-        return RecordedPack(None, None, overrides)
-    return RecordedPack(decode_canonical(raw_payload(latest)), latest.id, overrides)
+def recorded_packs(log: RunLog) -> dict[str, RecordedPack]:
+    """What the log says of packs, by name; found by the store's index, where it has one."""
+    # Anybody may emit a `pack.` event; those of the runtime are the ones that count.
+    loads = {str(e.payload.get("name")): e for e in log.of_type("pack.loaded") if e.actor == "runtime"}
+    overrides: dict[str, list[Override]] = {}
+    for event in log.of_type("pack.settings_overridden"):
+        if event.actor == "runtime":
+            fields = _fields(event)
+            values = fields.get("overrides") or {}
+            overrides.setdefault(str(fields.get("pack")), []).append(Override(event.id, values))
+    known: dict[str, RecordedPack] = {}
+    for name in {**loads, **overrides}:
+        load = loads.get(name)
+        payload, event_id = (None, None) if load is None else (_fields(load), load.id)
+        known[name] = RecordedPack(payload, event_id, tuple(overrides.get(name, ())))
+    return known
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    fields: dict[str, Any] = decode_canonical(raw_payload(event))
+    return fields
 
 
 def record_pack(engine: Engine, payload: bytes) -> Event:

@@ -7,6 +7,7 @@ them again; what the log says already is not said twice.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from activegraph.core.codec import encode_payload_bytes
@@ -15,7 +16,7 @@ from activegraph.packs.attachment import Attachment, changes_between
 from activegraph.packs.loading import RecordedPack, Surroundings, checked_pack, checked_packs, prepare
 from activegraph.packs.settings import merged
 from activegraph.runtime.lookup import own_tools
-from activegraph.runtime.pack_events import record_pack, recorded_pack, say_loaded
+from activegraph.runtime.pack_events import record_pack, recorded_packs, say_loaded
 from activegraph.runtime.refusals import closed_error, unfinished_error
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["attach_packs", "load_pack"]
 
+_UNKNOWN = RecordedPack(None, None, ())
 _logger = logging.getLogger("activegraph.packs")
 
 
@@ -42,7 +44,7 @@ def load_pack(engine: Engine, pack: object, settings: Any) -> bool:
     if engine.closed:
         raise closed_error(engine.run_id, "load_pack")
     engine.check_callable("load_pack")
-    joining = _prepare(engine, checked_pack(pack), settings)
+    joining = _prepare(engine, checked_pack(pack), settings, recorded_packs(engine.log))
     if joining is None:
         return False
     if joining.is_news:
@@ -67,9 +69,13 @@ def attach_packs(engine: Engine, packs: object) -> None:
     Raises:
         What `load_pack` raises; the engine is not used then.
     """
+    given = checked_packs(packs)
+    if not given:
+        return
     cut = engine.cut or getattr(engine.recorder.observer, "cut", None)
-    for pack, settings in checked_packs(packs):
-        joining = _prepare(engine, pack, settings)
+    known = recorded_packs(engine.log)
+    for pack, settings in given:
+        joining = _prepare(engine, pack, settings, known)
         if joining is None:
             continue
         if joining.is_news and cut is not None:
@@ -95,9 +101,9 @@ class _Joining(NamedTuple):
     """What differs from the log, in words, less what a recorded override asks for."""
 
 
-def _prepare(engine: Engine, pack: Pack, settings: Any) -> _Joining | None:
+def _prepare(engine: Engine, pack: Pack, settings: Any, known: Mapping[str, RecordedPack]) -> _Joining | None:
     """`pack` as it would join the runtime; None where it is attached already."""
-    recorded = recorded_pack(engine.log, pack.name)
+    recorded = known.get(pack.name, _UNKNOWN)
     of_packs = set(map(id, engine.packs.behaviors))
     around = Surroundings(
         tuple(behavior.name for behavior in engine.behaviors_now() if id(behavior) not in of_packs),
