@@ -7,15 +7,18 @@ them, so every program ends. What an invocation does is a function of its event,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from activegraph.behaviors.base import Behavior, RelationBehavior
 from activegraph.core.clock import FrozenClock
 from activegraph.core.event import Event
 from activegraph.core.graph import Graph
+from activegraph.packs import ObjectType, Pack
+from activegraph.packs.declaring import declared
 from activegraph.runtime.runtime import Runtime
 from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict
 from support.shared_memory import Disk, SimulatedCrash
 
 __all__ = ["Host", "Program", "Rule", "programs"]
@@ -51,6 +54,21 @@ class Program:
     def behaviors(self) -> list[Behavior | RelationBehavior]:
         """Fresh behavior objects."""
         return [_declared(rule) for rule in self.rules]
+
+    def pack(self) -> Pack:
+        """The same behaviors as a pack's, with a schema for the objects that they make."""
+        parts = []
+        for place, rule in enumerate(self.rules):
+            made = _declared(replace(rule, name=f"{rule.name}_{place}"))
+            parts.append(declared(made, {"kind": "behavior", "name": made.name}))
+        return Pack("generated", "1.0.0", object_types=[ObjectType("t1", _Numbered)], behaviors=parts)
+
+
+class _Numbered(BaseModel):
+    """Data of a `t1`; what is not named may be there too."""
+
+    model_config = ConfigDict(extra="allow")
+    kind: str = "made"
 
 
 def _number(id: str) -> int:
@@ -236,10 +254,17 @@ class Host:
 
     Args:
         loads_anew: Whether it loads before each step of the script, crash or not.
+        in_pack: Whether the behaviors are those of a pack, which is loaded first of all.
     """
 
     def __init__(
-        self, program: Program, disk: Disk, *, budget: dict[str, Any] | None = None, loads_anew: bool = False
+        self,
+        program: Program,
+        disk: Disk,
+        *,
+        budget: dict[str, Any] | None = None,
+        loads_anew: bool = False,
+        in_pack: bool = False,
     ) -> None:
         self.program = program
         self._loads_anew = loads_anew
@@ -250,7 +275,11 @@ class Host:
         for step in program.setup:
             _change(graph, step, 0)
         self._options: dict[str, Any] = {"behaviors": program.behaviors(), "seed": 7}
+        if in_pack:
+            self._options = {"behaviors": [], "packs": [program.pack()], "seed": 7}
         self.runtime: Runtime | None = Runtime(graph, persist_to=disk.url, budget=budget, **self._options)
+        if in_pack:
+            self.runtime.graph.add_object("t1", {})
 
     def load(self) -> Runtime:
         """The run from the disk, with the program's behaviors."""
