@@ -16,9 +16,9 @@ from activegraph.core.event import Event
 from activegraph.core.graph import Graph
 from activegraph.errors import InvalidRuntimeConfiguration
 from activegraph.frame import Frame
-from activegraph.runtime.budget import DIMENSIONS
+from activegraph.runtime.budget import DIMENSIONS, Budget
 from activegraph.runtime.runtime import Runtime
-from activegraph.runtime.status import BehaviorInfo, RuntimeStatus, status_to_dict
+from activegraph.runtime.status import BehaviorInfo, FrameSnapshot, RuntimeStatus, status_to_dict
 from support.runtimes import RUN, emit, loaded, new, recording
 
 
@@ -151,6 +151,31 @@ class TestFields:
             status.budget.used["max_events"] = 7.0  # type: ignore[index]
         status.recent_events.clear()
         assert runtime.status().recent_events != []
+
+    def test_a_budget_that_replaces_another_is_shown_at_once(self) -> None:
+        runtime = new([recording("b", [], ["a"])], budget={"max_events": 5})
+        emit(runtime, "a")
+        runtime.run_until_idle()
+        assert runtime.status().budget.used["max_events"] == 1.0
+        runtime.budget = Budget({"max_events": 7})
+        runtime.budget.add_cost("0.25")
+
+        shown = runtime.status().budget
+        assert (shown.used["max_events"], shown.limits["max_events"]) == (0.0, 7.0)
+
+    def test_a_frame_of_any_class_keeps_nobody_from_looking(self) -> None:
+        class Odd:
+            id = 7
+
+            @property
+            def name(self) -> str:
+                raise RuntimeError("no name")
+
+        frame: Any = Frame("mission")
+        runtime = new([], frame=frame)
+        runtime._engine.frame = Odd()
+
+        assert runtime.status().frame == FrameSnapshot(None, None)
 
     def test_as_a_dict_it_is_json_with_the_names_in_order(self) -> None:
         runtime = new([recording("b", [], ["a"])])

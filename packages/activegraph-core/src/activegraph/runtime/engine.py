@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from activegraph.behaviors.base import AnyBehavior
 from activegraph.behaviors.registry import get_registry, watch_registry
@@ -220,7 +221,9 @@ class Engine:
         if self.measures is not None:
             self.budget.on_cost = None
             budget.on_cost = self.measures.cost_left
-        self.budget = budget
+        with self.log.lock:
+            self.budget = budget
+            self.published = replace(self.published, used=tuple(budget.used.values()), cost_used=budget.cost_used)
 
     def _say_near_limit(self, key: str, used: float, limit: float) -> None:
         if key not in self._near_limits:

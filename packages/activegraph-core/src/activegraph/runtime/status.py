@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from activegraph.behaviors.base import AnyBehavior, RelationBehavior
 from activegraph.core.event import Event
 from activegraph.core.frozen import freeze
 from activegraph.errors import InvalidRuntimeConfiguration
+from activegraph.errors.base import shown
 from activegraph.llm.behavior import LLMBehavior
-from activegraph.runtime.budget import DIMENSIONS
+from activegraph.runtime.budget import DIMENSIONS, Budget
 from activegraph.runtime.engine import Engine, Published
 
 __all__ = [
@@ -96,13 +98,15 @@ def status_of(engine: Engine, recent: int) -> RuntimeStatus:
         published = engine.published
         running = engine.running
         failed = log.failure is not None
-        window = list(log.window) if recent else []
+        budget = engine.budget
+        window = list(islice(reversed(log.window), recent))
+    window.reverse()
     return RuntimeStatus(
         run_id=engine.run_id,
         state="running" if running else state_of(published.last_stop, published.queue_depth, failed=failed),
         queue_depth=published.queue_depth,
         events_processed=published.head,
-        budget=_budget_of(engine, published),
+        budget=_budget_of(budget, published),
         frame=_frame_of(engine.frame),
         registered_behaviors=[_info(behavior) for behavior in _registered(engine)],
         recent_events=[summary_of(event) for event in log.recent(recent, window, published.head)],
@@ -126,11 +130,11 @@ def checked_recent(recent: object) -> int:
     if type(recent) is int and recent >= 0:
         return recent
     raise InvalidRuntimeConfiguration(
-        f"status(recent={recent!r}): `recent` must be a whole number >= 0",
-        what_failed=f"`status(recent={recent!r})`.",
+        f"status(recent={shown(recent)}): `recent` must be a whole number >= 0",
+        what_failed=f"`status(recent={shown(recent)})`.",
         why="It says how many of the newest events to show.",
         how_to_fix="runtime.status(recent=20)",
-        context={"recent": repr(recent)},
+        context={"recent": shown(recent)},
     )
 
 
@@ -177,8 +181,7 @@ def _registered(engine: Engine) -> Sequence[AnyBehavior]:
     return engine.behaviors_now() if subscriptions is None else subscriptions.behaviors
 
 
-def _budget_of(engine: Engine, published: Published) -> BudgetSnapshot:
-    budget = engine.budget
+def _budget_of(budget: Budget, published: Published) -> BudgetSnapshot:
     used = dict(zip(DIMENSIONS, published.used or (0.0,) * len(DIMENSIONS), strict=True))
     used["max_seconds"] = budget.elapsed_seconds()
     snapshot = budget.snapshot()
@@ -195,7 +198,15 @@ def _budget_of(engine: Engine, published: Published) -> BudgetSnapshot:
 def _frame_of(frame: Any) -> FrameSnapshot | None:
     if frame is None:
         return None
-    return FrameSnapshot(getattr(frame, "id", None), getattr(frame, "name", None))
+    return FrameSnapshot(_text_in(frame, "id"), _text_in(frame, "name"))
+
+
+def _text_in(frame: Any, name: str) -> str | None:
+    try:
+        value = getattr(frame, name, None)
+    except Exception:  # a frame may be of any class
+        return None
+    return value if isinstance(value, str) else None
 
 
 def _info(behavior: AnyBehavior) -> BehaviorInfo:
