@@ -17,6 +17,8 @@ from activegraph.packs.incident_review import load_recording
 from activegraph.store import list_runs, open_store, sqlite_url
 from support.cli import process
 from support.equal_logs import essences
+from support.model_review import REVIEW
+from support.model_server import Cut, ModelServer, Reply, Request
 from support.server_logs import error, write_log
 
 LONG_RUN = int(os.environ.get("ACTIVEGRAPH_EXAMPLES", "1"))
@@ -182,3 +184,41 @@ def test_of_two_reviews_of_one_log_at_once_the_log_stays_whole(tmp_path: Path, s
             logs.append(essences(store.iter_events()))
     assert all(log == logs[0] for log in logs)
     assert [event[1] for event in max(logs, key=len)][-2:] == ["review.finished", "runtime.idle"]
+
+
+class DeadlyServer(ModelServer):
+    """A model's service in front of which the client is killed, at one of its requests."""
+
+    def __init__(self, deadly: int) -> None:
+        super().__init__("sk-test")
+        self.deadly = deadly
+        self.client: subprocess.Popen[bytes] | None = None
+
+    def reply_to(self, request: Request) -> Reply:
+        reply = super().reply_to(request)
+        if len(self.requests) == self.deadly and self.client is not None:
+            self.client.kill()
+            self.client.wait()
+            self._replies.appendleft(reply)
+            return Cut()
+        return reply
+
+
+@pytest.mark.parametrize("deadly", [1, 4, 7, 11])
+def test_killed_while_a_model_is_asked_it_pays_for_no_other_answer_again(tmp_path: Path, deadly: int) -> None:
+    log = write_log(tmp_path / "server.json", [error("53300", "sorry, too many clients already")])
+    arguments = ["quickstart", "--input", str(log), "--db", str(tmp_path / "shop.db"), "--model", "claude-test-1"]
+    with DeadlyServer(deadly) as server:
+        environment = {**os.environ, "ANTHROPIC_BASE_URL": server.anthropic_url, "ANTHROPIC_API_KEY": "sk-test"}
+        server.replies(*REVIEW)
+        server.client = subprocess.Popen([sys.executable, "-m", "activegraph", *arguments], env=environment)
+        assert server.client.wait(60) == -signal.SIGKILL
+
+        said = process(*arguments, environment=environment)
+
+    assert said.code == 0, said.err
+    assert "     Pool them. (line 1)" in said.lines
+    assert len(server.requests) == len(REVIEW) + 1
+    _, events = only_run(tmp_path / "shop.db")
+    assert sum(event.type == "llm.responded" for event in events) == len(REVIEW)
+    assert events[-1].type == "runtime.idle"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from activegraph.cli.quickstart.review import reading_review
 from activegraph.packs.incident_review.memo_bar import memo_problems
 from activegraph.store import list_runs, sqlite_url
 from support.cli import Cli
-from support.model_server import Answer, Call, ModelServer, Refusal, Reply
+from support.model_review import ACTIONS, FOUND, LOOK, MEMO, PLAN, REVIEW
+from support.model_server import Answer, ModelServer, Refusal
 from support.server_logs import error, write_log
 
 KEY = "sk-test-0123456789"
@@ -30,55 +30,6 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelSer
         monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
         yield server
-
-
-def said(value: dict[str, Any]) -> Answer:
-    return Answer(json.dumps(value))
-
-
-PLAN = said(
-    {
-        "severity": "high",
-        "inquiries": [
-            {"topic": f"topic_{number}", "title": f"question {number}", "question": "Why?", "priority": "high"}
-            for number in range(4)
-        ],
-    }
-)
-LOOK = Answer(calls=(Call("call_1", "incident_review__fetch_signals", {"incident": "incident-1", "kinds": ["53300"]}),))
-FOUND = said(
-    {
-        "signals": [],
-        "hypotheses": [
-            {
-                "title": "too many clients",
-                "statement": "There were more clients than slots.",
-                "confidence": 0.9,
-                "evidence": [
-                    {"quote": "too many clients", "source": "log", "line": 1, "stance": "for", "weight": 0.6},
-                    {"quote": "the moon was full", "source": "log", "line": 2, "stance": "for", "weight": 0.6},
-                ],
-            }
-        ],
-    }
-)
-ACTIONS = said(
-    {
-        "actions": [
-            {
-                "title": "Share connections",
-                "detail": "Use a pool.",
-                "priority": "high",
-                "owner_role": "platform",
-                "addresses": ["too many clients"],
-            }
-        ]
-    }
-)
-MEMO = said(
-    {"summary": "Clients were refused.", "findings": [{"hypothesis": "too many clients", "text": "Pool them."}]}
-)
-REVIEW: list[Reply] = [PLAN, *[LOOK, FOUND] * 4, ACTIONS, MEMO]
 
 
 def quickstart(cli: Cli, model: str = "claude-test-1") -> Any:
