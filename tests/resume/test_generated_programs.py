@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
 from activegraph.core.clock import FrozenClock
 from activegraph.core.event import Event
 from activegraph.runtime.runtime import Runtime
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.equal_logs import essences
 from support.programs import RUN, Host, Program, programs
+from support.sampling import generated, some
 from support.shared_memory import new_disk
-
-FULL = os.environ.get("ACTIVEGRAPH_TEST_SCALE") == "full"
-EXAMPLES = 2000 if FULL else int(os.environ.get("ACTIVEGRAPH_TEST_PROGRAMS", "25"))
-
-generated = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
-)
 
 
 def finished(program: Program, **options: Any) -> tuple[list[Event], int]:
@@ -31,13 +22,6 @@ def finished(program: Program, **options: Any) -> tuple[list[Event], int]:
     host = Host(program, disk, **options)
     disk.crash_at(None)
     return host.finish(), disk.commits
-
-
-def some(draw: Any, last: int, most: int) -> list[int]:
-    """Every place up to `last`, or a few drawn ones where there are many."""
-    if FULL or last <= most:
-        return list(range(1, last + 1))
-    return sorted(draw(st.sets(st.integers(1, last), min_size=most, max_size=most)))
 
 
 @generated

@@ -5,20 +5,41 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import local
 from typing import Any
 
 from activegraph.core.event import Event, canonical_payload
 from activegraph.core.redaction import redacted_text, rendered_payload
 from activegraph.errors import ActiveGraphError
 
-__all__ = ["error_fields", "first_line", "log_emitted", "name_of", "say", "text_of", "text_of_value"]
+__all__ = ["error_fields", "first_line", "log_emitted", "name_of", "say", "silence", "text_of", "text_of_value"]
 
 _runtime = logging.getLogger("activegraph.runtime")
 
 
+class _Quiet(local):
+    is_quiet = False
+
+
+_here = _Quiet()
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Say nothing on this thread: what happens is a repetition, and was told of when it happened."""
+    before, _here.is_quiet = _here.is_quiet, True
+    try:
+        yield
+    finally:
+        _here.is_quiet = before
+
+
 def say(logger: logging.Logger, level: int, message: str, *args: object, **fields: object) -> None:
     """Log a line with `fields` as attributes of its record; asking for the level first is up to the caller."""
+    if _here.is_quiet:
+        return
     try:
         logger.log(level, message, *args, extra=fields, stacklevel=2)
     except Exception:  # of a handler, a filter or a formatter; what the standard library does about it

@@ -1,7 +1,8 @@
-"""When two events say the same: what resume compares a re-executed invocation by."""
+"""When two events say the same: what a re-execution is compared with its record by."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from activegraph.core.codec import encode_payload_bytes
@@ -9,7 +10,7 @@ from activegraph.core.event import Event
 from activegraph.core.frozen import thaw
 from activegraph.errors import ReplayDivergenceError
 
-__all__ = ["require_same"]
+__all__ = ["essence", "require_same", "shown_payload"]
 
 _LEFT_OUT = frozenset(
     {
@@ -22,24 +23,26 @@ _LEFT_OUT = frozenset(
         "max_attempts",
         "retry_of",
         "resolved_by",
-        "snapshot",
         "budget_remaining_usd",
-        "traceback",
     }
 )
-"""Payload keys that may differ between two executions of one invocation, at any depth."""
+"""Payload keys that may differ between two executions."""
+
+_ELEMENTS = ("object", "relation", "patch")
 
 
-def _essence(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: _essence(item)
-            for key, item in value.items()
-            if key not in _LEFT_OUT and not key.startswith("estimated_")
-        }
-    if isinstance(value, list):
-        return [_essence(item) for item in value]
-    return value
+def essence(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What two executions of the same thing must share of a payload.
+
+    Left out is what the runtime writes of the time and the circumstances. What users put into their
+    data counts, whatever they call it.
+    """
+    kept = {key: item for key, item in payload.items() if key not in _LEFT_OUT and not key.startswith("estimated_")}
+    for name in _ELEMENTS:
+        element = kept.get(name)
+        if isinstance(element, dict):
+            kept[name] = {key: item for key, item in element.items() if key != "provenance"}
+    return kept
 
 
 def require_same(recorded: Event, actual: Event) -> None:
@@ -56,7 +59,7 @@ def require_same(recorded: Event, actual: Event) -> None:
         for name in ("id", "actor", "caused_by")
         if getattr(recorded, name) != getattr(actual, name)
     }
-    before, after = _essence(thaw(recorded.payload)), _essence(thaw(actual.payload))
+    before, after = essence(thaw(recorded.payload)), essence(thaw(actual.payload))
     for key in {**before, **after}:
         old, new = before.get(key), after.get(key)
         if (key in before) != (key in after) or encode_payload_bytes({"": old}) != encode_payload_bytes({"": new}):
@@ -64,8 +67,8 @@ def require_same(recorded: Event, actual: Event) -> None:
     if differing:
         raise ReplayDivergenceError(
             event_id=recorded.id,
-            expected=_shown({key: pair[0] for key, pair in differing.items()}),
-            actual=_shown({key: pair[1] for key, pair in differing.items()}),
+            expected=shown_payload({key: pair[0] for key, pair in differing.items()}),
+            actual=shown_payload({key: pair[1] for key, pair in differing.items()}),
         )
 
 
@@ -75,5 +78,6 @@ def _require_same_prompt(recorded: Event, actual: Event) -> None:
         raise ReplayDivergenceError(event_id=recorded.id, expected=f"prompt_hash={asked}", actual=f"prompt_hash={asks}")
 
 
-def _shown(fields: dict[str, Any]) -> str:
+def shown_payload(fields: dict[str, Any]) -> str:
+    """Differing fields of a payload, as a divergence shows them."""
     return "payload=" + encode_payload_bytes(fields).decode("utf-8")

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from activegraph.packs.values import Pack
     from activegraph.runtime.measures import Measures
     from activegraph.store.base import EventStore
+    from activegraph.tools.base import Tool
 
 __all__ = ["Engine", "Published"]
 
@@ -134,7 +135,7 @@ class Engine:
         self.call_sync = _CALL_SYNC[durability]
         """How requests are committed before their calls, and answers after them."""
         self.outside = Outside(options, self.log, self.run_id, graph.clock)
-        self.model_behaviors = ModelBehaviors(options, lambda: {**self.packs.exported, **self.packs.tools})
+        self.model_behaviors = ModelBehaviors(options, self.pack_tools)
         self.queue: deque[WorkItem] = deque()
         self.delayed = DelayedEntries()
         """Invocations that wait for their tick."""
@@ -206,6 +207,10 @@ class Engine:
             self.count_waiting()
             with self.log.lock:
                 self.publish()
+
+    def pack_tools(self) -> dict[str, Tool]:
+        """The tools of its packs, by the names under which they can be found."""
+        return {**self.packs.exported, **self.packs.tools}
 
     def stop_measuring(self) -> None:
         """Take the run's series back and measure nothing more."""

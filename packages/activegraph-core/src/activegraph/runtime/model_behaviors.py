@@ -20,7 +20,7 @@ from activegraph.tools.base import Tool
 from activegraph.tools.built_in import built_in_tool
 from activegraph.tools.registry import by_name, get_tool_registry
 
-__all__ = ["ModelBehaviors", "Prepared"]
+__all__ = ["ModelBehaviors", "Prepared", "named_model"]
 
 
 class Prepared(NamedTuple):
@@ -65,7 +65,7 @@ class ModelBehaviors:
     def check_named_model(self, behavior: AnyBehavior) -> None:
         """Refuse a behavior that names a model of another provider; one that names none is settled later."""
         if self._options.provider is not None and isinstance(behavior, LLMBehavior):
-            named = _named_model(behavior)
+            named = named_model(behavior)
             if named is not None:
                 check_model(behavior.name, named, self._options.provider)
 
@@ -98,11 +98,14 @@ class ModelBehaviors:
         return by_name([*given, *declared])
 
     def _prepare(self, behavior: LLMBehavior, tools: dict[str, Tool]) -> Prepared:
-        if self._options.provider is None:
-            raise MissingProviderError(behavior.name)
+        self._require_provider(behavior)
         behavior_budget(behavior.budget, behavior.name)
         named = {tool.name: tool for tool in (self._tool(one, behavior, tools) for one in behavior.tools)}
         return Prepared(self._model_of(behavior), tuple(named.values()))
+
+    def _require_provider(self, behavior: LLMBehavior) -> None:
+        if self._options.provider is None:
+            raise MissingProviderError(behavior.name)
 
     def _tool(self, one: Tool | str, behavior: LLMBehavior, tools: dict[str, Tool]) -> Tool:
         if isinstance(one, Tool):
@@ -114,7 +117,7 @@ class ModelBehaviors:
         return found
 
     def _model_of(self, behavior: LLMBehavior) -> str:
-        chosen = choose_model(_named_model(behavior), provider=self._options.provider)
+        chosen = choose_model(named_model(behavior), provider=self._options.provider)
         if chosen.is_default:
             behavior.__dict__["_default_model"] = behavior.model = chosen.name
         else:
@@ -122,6 +125,6 @@ class ModelBehaviors:
         return chosen.name
 
 
-def _named_model(behavior: LLMBehavior) -> str | None:
+def named_model(behavior: LLMBehavior) -> str | None:
     """The model that the behavior itself names; what a runtime has put there as its default is none."""
     return None if behavior.model == behavior.__dict__.get("_default_model") else behavior.model

@@ -42,6 +42,7 @@ from activegraph.runtime.starting import (
     open_recorded_run,
     resume_engine,
 )
+from activegraph.runtime.verification.verify import declared_by, require_same_run
 
 if TYPE_CHECKING:
     from activegraph.llm.cache import LLMCache
@@ -91,6 +92,7 @@ class Runtime(RunFace):
         *,
         persist_to: str | os.PathLike[str] | None = None,
         store: EventStore | None = None,
+        replay_strict: bool = False,
         llm_provider: Any = None,
         replay_llm_cache: bool = False,
         llm_cache: LLMCache | None = None,
@@ -132,6 +134,7 @@ class Runtime(RunFace):
         engine.attach()
         engine.outside.look_into(llm_cache, tool_cache)
         self._engine = engine
+        self.replay_strict = bool(replay_strict)
         self.llm_provider = llm_provider
         self.replay_llm_cache = options.replay_llm_cache
         self.replay_tool_cache = options.replay_tool_cache
@@ -251,6 +254,7 @@ class Runtime(RunFace):
         policy: Any = None,
         budget: Mapping[str, Any] | Budget | None = None,
         seed: int = 0,
+        replay_strict: bool = False,
         llm_provider: Any = None,
         replay_llm_cache: bool = False,
         tools: Iterable[Tool] | None = None,
@@ -270,12 +274,15 @@ class Runtime(RunFace):
         Args:
             path: Store URL or bare SQLite path.
             run_id: Default: the run that was appended to last.
+            replay_strict: First execute the run again beside its log, and compare. Answers come from the log,
+                nobody is asked, and nothing is written.
             replay_llm_cache, replay_tool_cache: Look for an answer in this run's log, and in those that it was forked from.
             packs: Packs to attach again; they are code, and not in the log.
 
         Raises:
             StoreNotFoundError, RunNotFoundError: There is no such store or run; nothing is created.
             CorruptedEventPayloadError, LogInconsistencyError: The log cannot be read as a run.
+            ReplayDivergenceError: With `replay_strict`, at the first event that the run does not do again.
         """
         checked_durability(durability)
         limits = budget if isinstance(budget, Budget) else Budget(budget)
@@ -290,6 +297,7 @@ class Runtime(RunFace):
                 policy,
                 limits,
                 seed,
+                replay_strict=replay_strict,
                 llm_provider=llm_provider,
                 replay_llm_cache=replay_llm_cache,
                 tools=tools,
@@ -302,6 +310,8 @@ class Runtime(RunFace):
                 llm_retry_max_delay_seconds=llm_retry_max_delay_seconds,
                 durability=durability,
             )
+            if replay_strict:
+                require_same_run(store, declared_by(runtime._engine, packs), url, metrics)
             resume_engine(runtime._engine, loaded, url)
             attach_packs(runtime._engine, packs)
         except BaseException:

@@ -212,6 +212,11 @@ class LogScanner:
         elif type in SUBSCRIBABLE:
             self._wait(stored, internal=True)
 
+    @property
+    def open_point(self) -> Point | None:
+        """The turn whose invocation has begun and has no outcome yet."""
+        return self._open
+
     def cut_off(self) -> CutOff | None:
         """The invocation that a crash cut off, its prefix still to be read."""
         position, point = self.cut_off_at(), self._open
