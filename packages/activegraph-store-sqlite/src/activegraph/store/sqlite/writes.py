@@ -26,22 +26,22 @@ __all__ = ["INSERT_RUN_ONCE", "Writer"]
 # from the table itself would say it more plainly, and copies every row through a temporary table first.
 INSERT_BEHIND = """
 INSERT INTO events (run_id, position, id, type, actor, payload, frame_id, caused_by, timestamp, digest)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CASE WHEN (
-    SELECT digest FROM events WHERE run_id = ?1 AND position = ?2 - 1
-) = ?11 THEN ?10 END)"""
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, CASE WHEN (
+    SELECT digest FROM events WHERE run_id = ? AND position = ?
+) = ? THEN ? END)"""
 
 # The row number of the predecessor spares the way through the key's index; all else must be the same.
 INSERT_BEHIND_ROW = """
 INSERT INTO events (run_id, position, id, type, actor, payload, frame_id, caused_by, timestamp, digest)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CASE WHEN (
-    SELECT digest FROM events WHERE seq = ?12 AND run_id = ?1 AND position = ?2 - 1
-) = ?11 THEN ?10 END)"""
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, CASE WHEN (
+    SELECT digest FROM events WHERE seq = ? AND run_id = ? AND position = ?
+) = ? THEN ? END)"""
 
 INSERT_ROWS = """
 INSERT INTO events (run_id, position, id, type, actor, payload, frame_id, caused_by, timestamp, digest)
 VALUES """
 
-ONE_OF_ROWS = "(?1, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ONE_OF_ROWS = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 SELECT_DIGEST = "SELECT digest FROM events WHERE run_id = ? AND position = ?"
 
@@ -123,9 +123,11 @@ class Writer:
         try:
             if base.position == 0:
                 return connection.execute(_insert_rows(1), (self.run_id, *row)).lastrowid
+            *fields, digest = row
+            behind = self.run_id, base.position, base.digest, digest
             if base.seq is None:
-                return connection.execute(INSERT_BEHIND, (self.run_id, *row, base.digest)).lastrowid
-            return connection.execute(INSERT_BEHIND_ROW, (self.run_id, *row, base.digest, base.seq)).lastrowid
+                return connection.execute(INSERT_BEHIND, (self.run_id, *fields, *behind)).lastrowid
+            return connection.execute(INSERT_BEHIND_ROW, (self.run_id, *fields, base.seq, *behind)).lastrowid
         except sqlite3.IntegrityError as error:
             if base.seq is not None:
                 # The row may have got another number, in a file that was dumped and restored.
@@ -175,8 +177,9 @@ class Writer:
         try:
             for start in range(0, len(rows), _ROWS_AT_ONCE):
                 portion = rows[start : start + _ROWS_AT_ONCE]
-                values: list[Any] = [self.run_id]
+                values: list[Any] = []
                 for row in portion:
+                    values.append(self.run_id)
                     values += row
                 cursor.execute(_insert_rows(len(portion)), values)
         except sqlite3.IntegrityError as error:
