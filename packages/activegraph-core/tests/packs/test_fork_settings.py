@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 from activegraph import FrozenClock, Graph, Runtime, list_runs
-from activegraph.errors import EventNotFoundError, InvalidRuntimeConfiguration, PackSettingsMissingError
+from activegraph.errors import (
+    EventNotFoundError,
+    IncompatibleRuntimeState,
+    InvalidArgumentType,
+    InvalidRuntimeConfiguration,
+    PackSettingsMissingError,
+    PackVersionConflictError,
+)
 from activegraph.packs import Pack, behavior
 from activegraph.packs.assignments import read_assignments
 from activegraph.store import fork_run, sqlite_url
@@ -266,6 +273,31 @@ def test_a_setting_that_the_loaded_version_does_not_have_is_named_with_its_event
 
     with pytest.raises(PackSettingsMissingError, match=r"'limits'.*'evt_005'"):
         runtime.load_pack(Pack("storage", "2.0.0", settings_schema=Smaller))
+
+
+@pytest.mark.parametrize(
+    ("packs", "pack_settings", "error"),
+    [
+        ([(PACK, {"threshold": "high"})], None, PackSettingsMissingError),
+        ([PACK, Pack("storage", "2.0.0")], None, PackVersionConflictError),
+        (["storage"], None, InvalidArgumentType),
+        ([Pack("storage", "2.0.0", settings_schema=Limits)], {"storage": {"threshold": 0.9}}, PackSettingsMissingError),
+    ],
+)
+def test_packs_that_a_fork_could_not_have_are_refused_before_it_is_created(
+    packs: Any, pack_settings: Any, error: type[Exception], url: str
+) -> None:
+    parent = open_run(url)
+
+    with pytest.raises(error):
+        parent.fork("evt_004", packs=packs, pack_settings=pack_settings)
+
+    assert len(list_runs(url)) == 1
+
+
+def test_a_fork_without_a_store_is_refused_as_one_whatever_its_settings_are() -> None:
+    with pytest.raises(IncompatibleRuntimeState, match="no store"):
+        new(packs=[PACK]).fork("evt_001", pack_settings={"storage": {"x": 1}})
 
 
 def test_without_settings_a_fork_is_as_any_other(url: str) -> None:

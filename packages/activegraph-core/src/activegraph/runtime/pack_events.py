@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from activegraph.core.changes import Stamp
@@ -16,21 +17,29 @@ if TYPE_CHECKING:
     from activegraph.core.log import RunLog
     from activegraph.runtime.engine import Engine
 
-__all__ = ["record_pack", "record_packs", "recorded_packs", "say_loaded"]
+__all__ = ["packs_of", "record_pack", "record_packs", "recorded_packs", "say_loaded"]
 
 _logger = logging.getLogger("activegraph.packs")
 
 
 def recorded_packs(log: RunLog) -> dict[str, RecordedPack]:
     """What the log says of packs, by name; found by the store's index, where it has one."""
-    # Anybody may emit a `pack.` event; those of the runtime are the ones that count.
-    loads = {str(e.payload.get("name")): e for e in log.of_type("pack.loaded") if e.actor == "runtime"}
+    return packs_of([*log.of_type("pack.loaded"), *log.of_type("pack.settings_overridden")])
+
+
+def packs_of(events: Iterable[Event]) -> dict[str, RecordedPack]:
+    """What events say of packs, by name."""
+    loads: dict[str, Event] = {}
     overrides: dict[str, list[Override]] = {}
-    for event in log.of_type("pack.settings_overridden"):
-        if event.actor == "runtime":
+    for event in events:
+        if event.actor != "runtime":
+            continue  # anybody may emit a `pack.` event; those of the runtime are the ones that count
+        if event.type == "pack.loaded":
+            loads[str(event.payload.get("name"))] = event
+        elif event.type == "pack.settings_overridden":
             fields = _fields(event)
-            values = fields.get("overrides") or {}
-            overrides.setdefault(str(fields.get("pack")), []).append(Override(event.id, values))
+            override = Override(event.id, fields.get("overrides") or {})
+            overrides.setdefault(str(fields.get("pack")), []).append(override)
     known: dict[str, RecordedPack] = {}
     for name in {**loads, **overrides}:
         load = loads.get(name)

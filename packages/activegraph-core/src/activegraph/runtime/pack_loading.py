@@ -7,23 +7,30 @@ them again; what the log says already is not said twice.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from activegraph.behaviors.base import AnyBehavior
 from activegraph.core.codec import encode_payload_bytes
+from activegraph.core.event import Event
+from activegraph.core.graph import Graph
 from activegraph.core.log_lines import say
 from activegraph.packs.attachment import Attachment, changes_between
 from activegraph.packs.loading import RecordedPack, Surroundings, checked_pack, checked_packs, prepare
 from activegraph.packs.settings import merged
+from activegraph.runtime.budget import Budget
 from activegraph.runtime.lookup import own_tools
-from activegraph.runtime.pack_events import record_pack, recorded_packs, say_loaded
+from activegraph.runtime.outside import CallOptions
+from activegraph.runtime.pack_events import packs_of, record_pack, recorded_packs, say_loaded
 from activegraph.runtime.refusals import closed_error, unfinished_error
+from activegraph.tools.base import Tool
 
 if TYPE_CHECKING:
     from activegraph.packs.values import Pack
     from activegraph.runtime.engine import Engine
 
-__all__ = ["attach_packs", "load_pack"]
+__all__ = ["attach_packs", "check_packs_of_fork", "load_pack"]
 
 _UNKNOWN = RecordedPack(None, None, ())
 _logger = logging.getLogger("activegraph.packs")
@@ -86,6 +93,52 @@ def attach_packs(engine: Engine, packs: object) -> None:
         else:
             say_loaded(engine, pack.name, pack.version, joining.recorded.event_id)
         engine.use_packs(engine.packs.plus(joining.attachment))
+
+
+def check_packs_of_fork(
+    engine: Engine,
+    at_event: str,
+    packs: object,
+    overrides: Sequence[Event],
+    *,
+    behaviors: tuple[AnyBehavior, ...] | None,
+    provider: Any,
+    tools: tuple[Tool, ...] | None,
+) -> None:
+    """Refuse packs that a fork of this run could not have, before there is a fork.
+
+    Args:
+        overrides: Events that the fork begins with, behind its prefix.
+        behaviors, provider, tools: Of the fork.
+
+    Raises:
+        What `load_pack` raises.
+    """
+    given = checked_packs(packs)
+    if not given:
+        return
+    known = packs_of(chain(_up_to(engine.log.read(), at_event), overrides))
+    probe = type(engine)(
+        Graph(run_id=engine.run_id),
+        behaviors=behaviors,
+        frame=None,
+        policy=None,
+        budget=Budget(),
+        seed=0,
+        durability="os",
+        options=CallOptions(provider=provider, tools=tools),
+    )
+    for pack, settings in given:
+        joining = _prepare(probe, pack, settings, known)
+        if joining is not None:
+            probe.use_packs(probe.packs.plus(joining.attachment))
+
+
+def _up_to(events: Iterable[Event], last: str) -> Iterator[Event]:
+    for event in events:
+        yield event
+        if event.id == last:
+            return
 
 
 class _Joining(NamedTuple):

@@ -26,12 +26,12 @@ from activegraph.runtime.budget import Budget
 from activegraph.runtime.diff import Diff, diff_logs
 from activegraph.runtime.engine import Engine
 from activegraph.runtime.face import BehaviorFailure, RunFace
-from activegraph.runtime.forking import fork_in_store
+from activegraph.runtime.forking import fork_in_store, override_events, require_forkable
 from activegraph.runtime.in_doubt import UNSET, resolve_tool
 from activegraph.runtime.loading import load_run
 from activegraph.runtime.loop import finish_cut_off, go_on, on_the_stack, run_loop
 from activegraph.runtime.measures import SeriesKeeper, measures_of
-from activegraph.runtime.pack_loading import attach_packs, load_pack
+from activegraph.runtime.pack_loading import attach_packs, check_packs_of_fork, load_pack
 from activegraph.runtime.saving import close_owned, put_under_store, save_state
 from activegraph.runtime.starting import (
     adopt_frame,
@@ -43,6 +43,7 @@ from activegraph.runtime.starting import (
     resume_engine,
 )
 from activegraph.runtime.verification.verify import declared_by, require_same_run
+from activegraph.tools.registry import checked_tools
 
 if TYPE_CHECKING:
     from activegraph.llm.cache import LLMCache
@@ -352,6 +353,7 @@ class Runtime(RunFace):
         Raises:
             EventNotFoundError: This run has no such event; no run is created.
             InvalidRuntimeConfiguration: A setting that the run's packs do not have; no run is created.
+            PackError: `packs` do not fit, as for `load_pack`; no run is created.
             IncompatibleRuntimeState: There is no store, or one that cannot fork.
         """
         engine = self._engine
@@ -360,7 +362,14 @@ class Runtime(RunFace):
         how = checked_durability(given_or(durability, engine.durability))
         limits = budget if isinstance(budget, Budget) else Budget(budget)
         explicit = engine.explicit if behaviors is None else checked_behaviors(behaviors)
-        store = fork_in_store(engine, at_event, label, pack_settings)
+        require_forkable(engine, at_event)
+        overrides = override_events(engine, at_event, pack_settings)
+        provider = given_or(llm_provider, calls.provider)
+        known_tools = calls.tools if tools is None else checked_tools(tools)
+        check_packs_of_fork(
+            engine, at_event, packs, overrides, behaviors=explicit, provider=provider, tools=known_tools
+        )
+        store = fork_in_store(engine, at_event, label, overrides)
         try:
             loaded = load_run(store, clock=self.graph.clock)
             runtime = type(self)(
@@ -369,9 +378,9 @@ class Runtime(RunFace):
                 self.frame,
                 self.policy,
                 limits,
-                llm_provider=given_or(llm_provider, calls.provider),
+                llm_provider=provider,
                 replay_llm_cache=replay_llm_cache,
-                tools=given_or(tools, calls.tools),
+                tools=known_tools,
                 replay_tool_cache=replay_tool_cache,
                 replay_reinvoke_deterministic=replay_reinvoke_deterministic,
                 tool_invoker=given_or(tool_invoker, calls.tool_invoker),
