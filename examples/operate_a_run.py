@@ -22,7 +22,7 @@ from pathlib import Path
 
 from activegraph import Event, Graph, Runtime, behavior, clear_registry, inspect_run, migrate, relation_behavior
 from activegraph.cli.main import main as activegraph
-from activegraph.errors import ConcurrentWriterError, InvalidStoreURL
+from activegraph.errors import ConcurrentWriterError, InvalidStoreURL, ReplayDivergenceError
 from activegraph.observability import METRIC_NAMES, NoOpMetrics, PrometheusMetrics, configure_logging
 from activegraph.store import list_runs, open_store, safe_url
 
@@ -267,6 +267,17 @@ def runbook(url: str) -> None:
             print(f"  {str(error).splitlines()[0]}"[:112])
         check(second.status().state == "stopped", "the second is told and stopped")
         check(first.status().state == "idle", "the first goes on unharmed")
+
+    section("Runbook: replay diverges")
+    Runtime.load(url, run_id="run_prices", replay_strict=True).close()
+    try:
+        Runtime.load(url, run_id="run_prices", behaviors=[], replay_strict=True)
+    except ReplayDivergenceError as error:
+        print(f"  {str(error).splitlines()[0]}"[:112])
+        run("inspect", url, "--run-id", "run_prices", "--event", str(error.event_id), show=2)
+        run("fork", url, "--run-id", "run_prices", "--at-event", str(error.event_id), "--record", show=2)
+    else:
+        check(False, "behaviors that are gone are a divergence")
 
     section("Runbook: trace lines do not appear in the aggregator")
     with Runtime.load(url, run_id="run_prices") as rt, contextlib.redirect_stdout(io.StringIO()) as printed:

@@ -19,6 +19,7 @@ from activegraph import (
     FrozenClock,
     Graph,
     IncompatibleRuntimeState,
+    ReplayDivergenceError,
     Runtime,
     SchemaVersionMismatch,
     StoreUnavailableError,
@@ -29,6 +30,8 @@ from activegraph.behaviors.base import AnyBehavior, Behavior
 from activegraph.conformance.recording import RecordingMetrics
 from activegraph.store import open_store, verify_run
 from activegraph.store.postgres import PostgresEventStore
+from support.busy_run import RUN as BUSY
+from support.busy_run import busy_behaviors, busy_run
 from support.cli import Cli
 from support.equal_logs import essences
 from support.logs import start_python
@@ -225,6 +228,90 @@ class TestARunIsOverBudget:
             assert resumed.status().state == "idle"
 
         assert log_of(store_url) == undisturbed(5)
+
+
+class TestReplayDiverges:
+    @pytest.fixture
+    def recorded(self, store_url: str) -> str:
+        """A run whose worker reads from somewhere that gives another value each time."""
+        with new(self.pricing(5), persist_to=store_url) as runtime:
+            runtime.run_goal("prices")
+        return store_url
+
+    @staticmethod
+    def pricing(price: int) -> list[AnyBehavior]:
+        def ask(event: Any, graph: Any, ctx: Any) -> None:
+            graph.add_object("price", {"euros": price})
+
+        return [Behavior("ask", ask, ["goal.created"])]
+
+    def diverged(self, url: str, price: int = 6, **options: Any) -> ReplayDivergenceError:
+        with pytest.raises(ReplayDivergenceError) as raised:
+            Runtime.load(url, RUN, behaviors=self.pricing(price), replay_strict=True, **options)
+        return raised.value
+
+    def test_what_does_the_same_again_passes(self, recorded: str) -> None:
+        with Runtime.load(recorded, RUN, behaviors=self.pricing(5), replay_strict=True) as runtime:
+            assert runtime.status().state == "idle"
+
+    def test_a_source_that_says_something_else_now_is_found(self, recorded: str) -> None:
+        error = self.diverged(recorded)
+
+        assert error.kind == "payload_mismatch"
+
+    def test_the_error_pins_the_event(self, recorded: str) -> None:
+        error = self.diverged(recorded)
+
+        assert error.event_id == "evt_003"
+        assert "evt_003" in str(error).splitlines()[0]
+
+    def test_the_event_can_be_looked_at(self, recorded: str, cli: Cli) -> None:
+        said = cli("inspect", recorded, "--run-id", RUN, "--event", str(self.diverged(recorded).event_id))
+
+        assert said.code == 0
+        assert '"euros": 5' in said.out
+
+    def test_it_is_counted_once_and_told_once(self, recorded: str, caplog: pytest.LogCaptureFixture) -> None:
+        metrics = RecordingMetrics()
+        with caplog.at_level(logging.WARNING, logger="activegraph"):
+            self.diverged(recorded, metrics=metrics)
+
+        assert metrics.calls == [
+            ("counter", "activegraph_replay_divergence_detected_total", {"reason": "payload_mismatch"}, 1.0)
+        ]
+        (record,) = [record for record in caplog.records if record.levelno == logging.CRITICAL]
+        assert record.getMessage() == "replay divergence: payload_mismatch"
+
+    def test_a_model_that_is_gone_is_no_cause_since_its_answers_are_in_the_log(self, store_url: str) -> None:
+        busy_run(persist_to=store_url).close()
+
+        with Runtime.load(store_url, BUSY, behaviors=busy_behaviors(), replay_strict=True) as runtime:
+            assert runtime.status().state == "idle"
+
+    def test_a_behavior_that_is_gone_shows_as_a_length_and_in_what_fired(self, recorded: str, cli: Cli) -> None:
+        with pytest.raises(ReplayDivergenceError) as raised:
+            Runtime.load(recorded, RUN, behaviors=[], replay_strict=True)
+
+        assert raised.value.kind == "length_mismatch"
+        assert "ask" in cli("inspect", recorded, "--run-id", RUN, "--behaviors").out
+
+    def test_nothing_of_the_run_is_changed_by_the_attempt(self, recorded: str) -> None:
+        before = log_of(recorded)
+
+        self.diverged(recorded)
+
+        assert log_of(recorded) == before
+
+    def test_a_change_that_was_meant_is_recorded_anew_in_a_fork(self, recorded: str, cli: Cli) -> None:
+        self.diverged(recorded)
+        said = cli("fork", recorded, "--run-id", RUN, "--at-event", "evt_001", "--record", "--json")
+        fork = json.loads(said.out)["new_run_id"]
+
+        with Runtime.load(recorded, fork, behaviors=self.pricing(6)) as runtime:
+            runtime.run_until_idle()
+        with Runtime.load(recorded, fork, behaviors=self.pricing(6), replay_strict=True) as again:
+            (price,) = again.graph.all_objects()
+            assert price.data["euros"] == 6
 
 
 class TestTraceLinesDoNotAppearInTheAggregator:
