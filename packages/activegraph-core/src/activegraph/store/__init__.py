@@ -108,6 +108,7 @@ if TYPE_CHECKING:
     from activegraph.store.errors import StoreReadOnlyError as StoreReadOnlyError
     from activegraph.store.errors import StoreUnavailableError as StoreUnavailableError
     from activegraph.store.memory import InMemoryEventStore as InMemoryEventStore
+    from activegraph.store.postgres import PostgresEventStore as PostgresEventStore
     from activegraph.store.runs import fork_run as fork_run
     from activegraph.store.runs import get_run as get_run
     from activegraph.store.runs import list_runs as list_runs
