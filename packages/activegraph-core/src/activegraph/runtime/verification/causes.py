@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from activegraph.core.codec import decode_canonical
 from activegraph.runtime.verification.comparing import Difference
 from activegraph.runtime.verification.differences import Leaf
 
@@ -17,7 +18,12 @@ _SOONEST, _LATEST = 1e9, 1e10
 
 
 def likely_cause(
-    difference: Difference, leaves: Sequence[Leaf], *, is_same_again: bool, unregistered: Sequence[str]
+    difference: Difference,
+    leaves: Sequence[Leaf],
+    *,
+    is_same_again: bool,
+    unregistered: Sequence[str],
+    failure: bytes | None,
 ) -> str:
     """One sentence that names the class of the cause.
 
@@ -25,12 +31,17 @@ def likely_cause(
         leaves: Where the payloads or the prompts differ.
         is_same_again: Whether a second re-execution came to the very same difference.
         unregistered: Behaviors of the record that are not there now.
+        failure: Payload of a `behavior.failed` before the difference that the record does not have.
     """
     if difference.event is None and difference.actual in ("llm.responded", "tool.responded"):
         return "missing answer: the log has no answer to this request, and nobody is asked in its place"
     if unregistered:
         names = ", ".join(repr(name) for name in unregistered)
         return f"changed code: the record has work of {names}, which is not registered now"
+    if failure is not None:
+        told = decode_canonical(failure)
+        message = (str(told.get("message", "")).splitlines() or [""])[0]
+        return f"changed code: {told.get('behavior')!r} fails now: {told.get('exception_type')}: {message}"
     if leaves and all(_are_times(old, new) for _, old, new in leaves):
         return "clock: the values are times; take them from the event, or pass them in as a host's input"
     if not is_same_again:

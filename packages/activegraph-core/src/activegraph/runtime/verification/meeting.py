@@ -33,6 +33,7 @@ class Meeting:
     Attributes:
         difference: The first difference, once there is one.
         has_ended: Whether all that was recorded has been met.
+        failure: Payload of the last `behavior.failed` that the record does not have.
         is_host: Whether what comes now is done by the host, so that it meets the host's own events.
     """
 
@@ -41,6 +42,7 @@ class Meeting:
         self.ids = ids
         self.difference: Difference | None = None
         self.has_ended = False
+        self.failure: bytes | None = None
         self.is_host = False
         self._is_halting = False
         self._halts_behind = False
@@ -135,6 +137,8 @@ class Meeting:
             if found.cuts:
                 self._halt_at_cut(found)
             if found.kind == "stop" or (found.kind == "input" and not self.is_host):
+                if self._is_last(place):
+                    self._end()
                 self._differ(Difference(self.recorded.last_compared or found.row, NO_EVENT, event.type, event))
             if found.is_compared:
                 break
@@ -146,7 +150,17 @@ class Meeting:
             self._differ(difference)
         self._found(found, event, place)
 
+    def _is_last(self, place: int) -> bool:
+        """Whether the record ends with a stop that is not idle, so that it does not say what would have come next."""
+        while (found := self.recorded.peek(place)) is not None:
+            if found.is_compared or found.is_idle:
+                return False
+            place += 1
+        return True
+
     def _meet_mark(self, event: Event) -> None:
+        if event.type == "behavior.failed":
+            self.failure = raw_payload(event)
         place = 0
         while (found := self.recorded.peek(place)) is not None and not found.cuts:
             if found.is_compared or found.kind not in ("mark", "note"):
@@ -176,6 +190,7 @@ class Meeting:
         )
 
     def _found(self, found: Recorded, event: Event, place: int) -> None:
+        self.failure = None
         self.recorded.take(place + 1)
         if found.row.id != event.id:
             self._moved[found.row.id] = event.id

@@ -24,6 +24,7 @@ def divergence(
     began_after: LogRow | None,
     is_same_again: bool,
     unregistered: Sequence[str],
+    failure: bytes | None,
 ) -> ReplayDivergenceError:
     """The error.
 
@@ -32,11 +33,12 @@ def divergence(
         began_after: The last event before the invocation that differs.
         is_same_again: Whether a second re-execution came to the same difference.
         unregistered: Behaviors of the record that are not there now.
+        failure: Payload of a `behavior.failed` before the difference that the record does not have.
     """
     row = difference.row
     error = ReplayDivergenceError(event_id=row.id, expected=difference.expected, actual=difference.actual)
     leaves = _leaves(difference)
-    cause = likely_cause(difference, leaves, is_same_again=is_same_again, unregistered=unregistered)
+    cause = likely_cause(difference, leaves, is_same_again=is_same_again, unregistered=unregistered, failure=failure)
     who, lines = _behavior(difference), readable(leaves)
     error.what_failed = "\n".join(
         [

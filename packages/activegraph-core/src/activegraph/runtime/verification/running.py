@@ -83,6 +83,11 @@ class Verification:
         """Names of the behaviors that packs brought."""
         return set() if self._engine is None else {behavior.name for behavior in self._engine.packs.behaviors}
 
+    @property
+    def failure(self) -> bytes | None:
+        """Payload of the failure before the difference that the record does not have."""
+        return self._meeting.failure
+
     def difference(self) -> Difference | None:
         """Execute the run, and say where it first leaves its log; None if it does not."""
         with silence(), suppress(Halt):

@@ -50,6 +50,7 @@ def require_same_run(store: EventStore, declared: Declared, url: str, metrics: A
         began_after=first.recorded.began_after,
         is_same_again=_is_same(first.difference, again.difference),
         unregistered=first.unregistered,
+        failure=first.failure,
     )
     log_divergence(store.run_id, error)
     count_divergence(metrics, store.run_id, error.kind)
@@ -66,6 +67,7 @@ class _Attempt:
         self.recorded = RecordedRun(read_log(store), setup_count=setup_count, forked_at=forked_at)
         run = Verification(self.recorded, store.run_id, declared, setup_count=setup_count, forked_at=forked_at)
         self.difference: Difference | None = run.difference()
+        self.failure = run.failure
         known = {behavior.name for behavior in get_registry() if declared.behaviors is None}
         known |= {behavior.name for behavior in declared.behaviors or ()}
         self.unregistered = sorted(self.recorded.acted - known - run.pack_behaviors)
