@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-import pytest
-from activegraph import FrozenClock, Graph, ReplayDivergenceError, Runtime
+from activegraph import FrozenClock, Graph, Runtime
 from activegraph.behaviors.base import Behavior
-from activegraph.store import open_store
 from support.cli import Cli
+from support.diverging import diverging_resume
 from support.stored_runs import append, event, record_prices
 
 
@@ -79,26 +77,11 @@ def test_event_shows_the_full_payload_of_one_event(run_url: str, cli: Cli) -> No
 
 
 def test_an_error_about_a_divergence_names_the_event_to_look_at(store_url: str, cli: Cli) -> None:
-    """The one that resuming raises: a cut-off invocation does something else than it had recorded."""
+    divergence = diverging_resume(store_url)
 
-    def once(event: Any, graph: Any, ctx: Any) -> None:
-        graph.emit("counted", {"n": 1})
-
-    with Runtime(Graph(run_id="run_a", clock=FrozenClock()), [Behavior("once", once, ["goal.created"])]) as recorded:
-        recorded.run_goal("prices")
-        log = list(recorded.graph.events)
-    with open_store(store_url, "run_a") as store:  # type: ignore[attr-defined]
-        store.append_many(log[:3])
-    changed = Behavior("once", lambda event, graph, ctx: graph.emit("counted", {"n": 2}), ["goal.created"])
-    with (
-        Runtime.load(store_url, "run_a", behaviors=[changed], clock=FrozenClock()) as resumed,
-        pytest.raises(ReplayDivergenceError) as divergence,
-    ):
-        resumed.run_until_idle()
-
-    assert divergence.value.event_id == "evt_003"
-    assert "evt_003" in str(divergence.value)
-    said = cli("inspect", store_url, "--event", divergence.value.event_id)
+    assert divergence.event_id == "evt_003"
+    assert "evt_003" in str(divergence)
+    said = cli("inspect", store_url, "--event", divergence.event_id)
     assert json.loads(said.out.partition("payload:\n")[2]) == {"n": 1}
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
-from activegraph import FrozenClock, Graph, ReplayDivergenceError, Runtime, SchemaVersionMismatch
+from activegraph import FrozenClock, Graph, Runtime, SchemaVersionMismatch
 from activegraph.behaviors.base import Behavior
 from activegraph.errors import CorruptedEventPayloadError
 from activegraph.store import open_store
 from support.busy_run import busy_behaviors, busy_fork, busy_provider, busy_run
 from support.configured_logs import LogLines, json_logs
+from support.diverging import diverging_resume
 from support.stored_runs import alter, record_prices
 
 
@@ -129,23 +129,8 @@ def test_critical_tells_of_another_schema(tmp_path: Path) -> None:
 
 
 def test_critical_tells_of_a_divergence(tmp_path: Path) -> None:
-    def once(event: Any, graph: Any, ctx: Any) -> None:
-        graph.emit("counted", {"n": 1})
-
-    url = f"sqlite:///{tmp_path}/run.db"
-    with Runtime(Graph(run_id="run_a", clock=FrozenClock()), [Behavior("once", once, ["goal.created"])]) as recorded:
-        recorded.run_goal("prices")
-        log = list(recorded.graph.events)
-    with open_store(url, "run_a") as store:  # type: ignore[attr-defined]
-        store.append_many(log[:3])
-    changed = Behavior("once", lambda event, graph, ctx: graph.emit("counted", {"n": 2}), ["goal.created"])
-
-    with (
-        json_logs("WARNING") as lines,
-        Runtime.load(url, "run_a", behaviors=[changed]) as resumed,
-        suppress(ReplayDivergenceError),
-    ):
-        resumed.run_until_idle()
+    with json_logs("WARNING") as lines:
+        diverging_resume(f"sqlite:///{tmp_path}/run.db")
 
     (line,) = lines.at("CRITICAL")
     assert line["message"].startswith("replay divergence: ")

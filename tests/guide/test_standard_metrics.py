@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import pytest
-from activegraph import FrozenClock, Graph, ReplayDivergenceError, Runtime
-from activegraph.behaviors.base import Behavior
 from activegraph.conformance.recording import RecordingMetrics
 from activegraph.observability import METRIC_NAMES
-from activegraph.store import open_store
 from support.busy_run import RUN, busy_fork, busy_run
+from support.diverging import diverging_resume
 
 GUIDE = {
     "activegraph_events_emitted_total": ("counter", ["event_type"]),
@@ -44,25 +41,8 @@ def emitted(tmp_path_factory: pytest.TempPathFactory) -> RecordingMetrics:
     metrics, folder = RecordingMetrics(), tmp_path_factory.mktemp("metrics")
     with busy_run(metrics=metrics, persist_to=str(folder / "busy.db")) as parent, busy_fork(parent, metrics=metrics):
         pass
-    _diverge(f"sqlite:///{folder}/other.db", metrics)
+    diverging_resume(f"sqlite:///{folder}/other.db", metrics=metrics)
     return metrics
-
-
-def _diverge(url: str, metrics: RecordingMetrics) -> None:
-    def once(event: Any, graph: Any, ctx: Any) -> None:
-        graph.emit("counted", {"n": 1})
-
-    with Runtime(Graph(run_id="run_a", clock=FrozenClock()), [Behavior("once", once, ["goal.created"])]) as recorded:
-        recorded.run_goal("prices")
-        log = list(recorded.graph.events)
-    with open_store(url, "run_a") as store:  # type: ignore[attr-defined]
-        store.append_many(log[:3])
-    changed = Behavior("once", lambda event, graph, ctx: graph.emit("counted", {"n": 2}), ["goal.created"])
-    with (
-        Runtime.load(url, "run_a", behaviors=[changed], metrics=metrics) as resumed,
-        suppress(ReplayDivergenceError),
-    ):
-        resumed.run_until_idle()
 
 
 def calls(metrics: RecordingMetrics, name: str) -> list[tuple[str, dict[str, str], float]]:

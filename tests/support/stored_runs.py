@@ -47,7 +47,7 @@ def record_prices(place: Path | str, *, run_id: str = "run_a", **options: Any) -
         graph.patch_object(relation.target, {"status": "open"})
 
     is_open = {"object.type": "task", "object.data.status": "open"}
-    behaviors = [
+    behaviors: list[AnyBehavior] = [
         Behavior("planner", plan, ["goal.created"]),
         Behavior("worker", work, ["object.created"], where=is_open),
         RelationBehavior("unblock", unblock, "depends_on", ["task.completed"]),
