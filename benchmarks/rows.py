@@ -96,6 +96,8 @@ ROWS: tuple[Row, ...] = (
         "x",
         {"store": "postgres", "early": "1000", "late": "30000", **PG},
     ),
+    Row("a paid call above two bare synced commits, SQLite", "calls:overhead", 300.0, "us", {"turns": "500"}),
+    Row("growth of a paid call in a conversation of 1,000 turns, memory", "calls:growth", 1.2, "x", {"turns": "1000"}),
     _whole("load of 100,000 events, SQLite", "load", 0.35, {}),
     _whole("load of 100,000 events, Postgres", "load", 0.35, PG),
     Row("peak memory of that load, SQLite", "whole_runs:load_memory", 150.0, "MB", RUN_100K),

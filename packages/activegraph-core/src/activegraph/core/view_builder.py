@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ def build_view(
     removals: Iterable[ObjectState | RelationState],
     reporter: Callable[[int, int, float], None] | None = None,
     shown: Callable[[Event], bool] | None = None,
+    find_events: Callable[[int], list[Event]] | None = None,
 ) -> View:
     """A lazy view as of the moment when `sequence` and `head` were taken.
 
@@ -47,6 +49,7 @@ def build_view(
         removals: Filled with the elements that are removed from then on.
         reporter: Called with the numbers of objects and relations, and how long they took, where the level is DEBUG.
         shown: Which events count as recent ones; by default all but those that tell of stops.
+        find_events: Gives so many of the newest events, instead of a look through the log.
     """
     asked = spec or {}
 
@@ -63,6 +66,8 @@ def build_view(
 
     wanted = asked.get("recent_events")
     count = DEFAULT_RECENT_EVENTS if wanted is None else wanted
+    if find_events is not None:
+        return View.lazy(graph, partial(find_events, count))
     return View.lazy(graph, lambda: recent_events(log, head, unlogged, count, shown or _shown))
 
 

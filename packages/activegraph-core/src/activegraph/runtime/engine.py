@@ -34,6 +34,7 @@ from activegraph.runtime.outside import CallOptions, Outside
 from activegraph.runtime.owed import Owed
 from activegraph.runtime.pack_events import record_packs
 from activegraph.runtime.progress import replace_turn
+from activegraph.runtime.prompt_events import PromptEvents
 from activegraph.runtime.queue import SUBSCRIBABLE, DelayedEntries, WorkItem, is_internal
 from activegraph.runtime.recording import RunFacts
 from activegraph.runtime.refusals import closed_error, unfinished_error
@@ -135,6 +136,7 @@ class Engine:
         self.call_sync = _CALL_SYNC[durability]
         """How requests are committed before their calls, and answers after them."""
         self.outside = Outside(options, self.log, self.run_id, graph.clock)
+        self.prompt_events = PromptEvents(self.log)
         self.model_behaviors = ModelBehaviors(options, self.pack_tools)
         self.queue: deque[WorkItem] = deque()
         self.delayed = DelayedEntries()

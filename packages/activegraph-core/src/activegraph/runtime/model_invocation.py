@@ -22,7 +22,6 @@ from activegraph.errors import (
 from activegraph.llm.behavior import LLMBehavior
 from activegraph.llm.building import first_prompt, tool_definitions
 from activegraph.llm.prompt import AssembledPrompt
-from activegraph.llm.prompt_text import in_prompts
 from activegraph.runtime.answers import recordable
 from activegraph.runtime.call_budget import CallBudget, behavior_budget
 from activegraph.runtime.call_lines import log_call
@@ -94,7 +93,7 @@ class ModelInvocation(Invocation):
             head=self._head,
             unlogged=self._unlogged,
             removals=self._removals,
-            shown=in_prompts,
+            find_events=lambda count: engine.prompt_events.recent(count, self._head, self._unlogged),
         )
         model = engine.model_behaviors.prepared(behavior).model
         try:

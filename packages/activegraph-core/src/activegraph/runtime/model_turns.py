@@ -15,6 +15,7 @@ from activegraph.core.codec import decode_canonical, encode_payload_bytes
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.log_lines import error_fields, say
 from activegraph.errors import LLMBehaviorError, NonSerializableEventError, ToolError
+from activegraph.llm.growing_hash import GrowingHash
 from activegraph.llm.types import LLMMessage
 from activegraph.runtime.answers import ModelAnswer, calls_of, cost_of, failure_of, output_of, unrecordable
 from activegraph.runtime.call_lines import log_lookup, log_prompt
@@ -66,12 +67,12 @@ class ModelTurns:
         """
         step, behavior = self._step, self._behavior
         prompt = step.assemble_prompt()
-        messages = list(prompt.messages)
+        messages, hashed = list(prompt.messages), GrowingHash(prompt)
         added: list[LLMMessage] = []
         cause = step.trigger.id
         for index in range(behavior.max_tool_turns):
             prompt = replace(prompt, messages=list(messages))
-            answer = self._ask(_Turn(index, prompt, prompt.hash(), added), cause)
+            answer = self._ask(_Turn(index, prompt, hashed.hexdigest(), added), cause)
             cause = self.request_id
             calls = calls_of(answer.fields)
             if not calls:
@@ -80,6 +81,7 @@ class ModelTurns:
             for call in calls:
                 added.append(self.tools.answer(call, cause))
             messages += added
+            hashed.add(added)
         raise ToolError(
             "tool.max_turns_exhausted",
             f"the model asked for tools in each of its {behavior.max_tool_turns} turns",
