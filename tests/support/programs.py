@@ -8,20 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 
 from activegraph.behaviors.base import Behavior, RelationBehavior
 from activegraph.core.clock import FrozenClock
 from activegraph.core.event import Event
 from activegraph.core.graph import Graph
+from activegraph.errors import LLMBehaviorError
+from activegraph.llm.behavior import LLMBehavior
+from activegraph.llm.types import LLMResponse, ToolCall
 from activegraph.packs import ObjectType, Pack
 from activegraph.packs.declaring import declared
 from activegraph.runtime.runtime import Runtime
+from activegraph.tools.base import Tool
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 from support.shared_memory import Disk, SimulatedCrash
 
-__all__ = ["Host", "Program", "Rule", "programs"]
+__all__ = ["TOOLS", "Host", "Model", "Program", "Rule", "programs"]
 
 ENOUGH = 12
 """Number of the object from which on nothing acts any more."""
@@ -41,6 +47,8 @@ class Rule:
     delay: int | None = None
     pattern: str | None = None
     view: tuple[tuple[str, Any], ...] = ()
+    turns: int | None = None
+    """How often it lets a model ask for tools; None for a behavior that asks no model."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +83,12 @@ def _number(id: str) -> int:
     return int(id.rsplit("#", 1)[1])
 
 
-def _act(rule: Rule, event: Event, graph: Any, ctx: Any, relation: Any = None) -> None:
+def _act(rule: Rule, event: Event, graph: Any, ctx: Any, relation: Any = None, said: str | None = None) -> None:
     if graph.get_object(f"t1#{ENOUGH}") or graph.get_object(f"t2#{ENOUGH}"):
         return
     objects = ctx.view.objects()
-    made = graph.add_object("t2" if "t2" in rule.effects else "t1", {"by": rule.name, "n": len(objects)})
+    data = {"by": rule.name, "n": len(objects), **({} if said is None else {"said": said})}
+    made = graph.add_object("t2" if "t2" in rule.effects else "t1", data)
     for effect in rule.effects:
         _EFFECTS[effect](event, graph, ctx, relation, made)
 
@@ -170,12 +179,63 @@ def _declared(rule: Rule) -> Behavior | RelationBehavior:
         from activegraph.runtime.patterns import parse
 
         options.update(pattern=rule.pattern, pattern_matcher=parse(rule.pattern).compile())
+    if rule.turns is not None:
+        options["max_tool_turns"] = max(rule.turns, 1)
+        tools: list[Any] = ["look", "fail"] if rule.turns else []
+        return LLMBehavior(
+            rule.name,
+            handler=lambda event, graph, ctx, out: _act(rule, event, graph, ctx, said=out),
+            tools=tools,
+            **options,
+        )
     if rule.relation is None:
         return Behavior(rule.name, lambda event, graph, ctx: _act(rule, event, graph, ctx), **options)
     return RelationBehavior(
         rule.name, lambda relation, event, graph, ctx: _act(rule, event, graph, ctx, relation), rule.relation, **options
     )
 
+
+class Model:
+    """Says what follows from what it is asked: an answer, a question back to a tool, or now and then a failure."""
+
+    default_model = "model-1"
+
+    def complete(self, *, system: str, messages: list[Any], tools: Any, **call: Any) -> LLMResponse:
+        spoken = "\0".join([system, *(message.content for message in messages)])
+        number = int(sha256(spoken.encode("utf-8", "surrogatepass")).hexdigest(), 16)
+        if number % 7 == 0:
+            raise LLMBehaviorError("llm.rate_limited", f"not now {number % 100}")
+        asks = tools and number % 3 and len(messages) < 5
+        called = [
+            ToolCall(f"c{n}", "fail" if number % 11 == n else "look", {"n": number % 5}) for n in range(number % 2 + 1)
+        ]
+        return LLMResponse(
+            raw_text=f"{number % 1000}",
+            parsed=None,
+            input_tokens=len(spoken),
+            output_tokens=1,
+            cost_usd=Decimal(number % 100) / 1000,
+            latency_seconds=0.5,
+            model="model-1",
+            finish_reason="stop",
+            tool_calls=called if asks else None,
+        )
+
+    def count_tokens(self, **call: Any) -> int:
+        return 1
+
+    def estimate_cost(self, **call: Any) -> Decimal:
+        return Decimal(0)
+
+
+def _fail_tool(args: Any, ctx: Any) -> None:
+    raise OSError("out of order")
+
+
+TOOLS = (
+    Tool("look", lambda args, ctx: {"seen": args["n"], "key": ctx.idempotency_key[:4]}, cost_per_call=Decimal("0.001")),
+    Tool("fail", _fail_tool),
+)
 
 _TYPES = (
     "object.created",
@@ -195,6 +255,7 @@ _INTERNAL = (
     "approval.granted",
     "approval.denied",
 )
+_CALLS = ("llm.requested", "llm.responded", "tool.requested", "tool.responded")
 _PATTERNS = (
     "(a:t1)",
     "(a:t1)-[:r1]->(b)",
@@ -204,12 +265,12 @@ _PATTERNS = (
 )
 
 
-def _rules(patterns: bool) -> st.SearchStrategy[Rule]:
+def _rules(patterns: bool, models: bool) -> st.SearchStrategy[Rule]:
     subscriptions = st.one_of(
         st.lists(st.sampled_from(_TYPES), min_size=1, max_size=2, unique=True),
         st.just([]),
         st.just(["relation.created", "ping"]),
-        st.lists(st.sampled_from(_INTERNAL), min_size=1, max_size=1),
+        st.lists(st.sampled_from((*_INTERNAL, *_CALLS) if models else _INTERNAL), min_size=1, max_size=1),
         st.just(["object.created"]),
     ).map(tuple)
     return st.builds(
@@ -224,24 +285,40 @@ def _rules(patterns: bool) -> st.SearchStrategy[Rule]:
         delay=st.sampled_from((None, None, None, 1, 2, 4)),
         pattern=st.sampled_from((None, None, *_PATTERNS)) if patterns else st.none(),
         view=st.sampled_from(((), (), (("around", "event.payload.object.id"), ("depth", 2)), (("recent_events", 3),))),
-    )
+        turns=st.sampled_from((None, None, None, 0, 1, 3)) if models else st.none(),
+    ).map(_sound)
+
+
+def _sound(rule: Rule) -> Rule:
+    """A rule that asks a model is about no relation, and hears of no calls, which might never end."""
+    if rule.turns is None or rule.relation is not None:
+        return replace(rule, turns=None)
+    return replace(rule, on=("object.created",)) if set(rule.on) & set(_CALLS) else rule
 
 
 _PLANNER = Rule("a", ("goal.created",), ("relate", "relate again", "ping"))
 """What every program begins with, so that the others have something to react to."""
 
+_ASKER = Rule("m", ("object.created",), ("patch", "chance"), where=(("object.type", "t1"),), turns=3)
+"""What every program with models asks one with."""
+
 _HOST = ("run", "goal", "object", "relate", "transaction", "remove", "patch", "approve", "deny", "until", "apply")
 
 
-def programs(*, patterns: bool = True, host: tuple[str, ...] = _HOST) -> st.SearchStrategy[Program]:
+def programs(
+    *, patterns: bool = True, models: bool = False, host: tuple[str, ...] = _HOST
+) -> st.SearchStrategy[Program]:
     """Programs with three to six behaviors.
 
     Args:
+        models: Whether some of them ask a model.
         host: What the host's script is made of.
     """
     return st.builds(
         Program,
-        rules=st.lists(_rules(patterns), min_size=2, max_size=5).map(lambda rules: (_PLANNER, *rules)),
+        rules=st.lists(_rules(patterns, models), min_size=2, max_size=5).map(
+            lambda rules: (_PLANNER, *([_ASKER] if models else []), *rules)
+        ),
         setup=st.lists(st.sampled_from(("object", "relate")), max_size=3).map(tuple),
         script=st.lists(st.tuples(st.sampled_from(host), st.integers(0, 9)), max_size=5).map(
             lambda steps: (("goal", 0), *steps, ("run", 0))
@@ -274,16 +351,22 @@ class Host:
         graph = Graph(clock=FrozenClock(), run_id=RUN)
         for step in program.setup:
             _change(graph, step, 0)
-        self._options: dict[str, Any] = {"behaviors": program.behaviors(), "seed": 7}
+        self._options: dict[str, Any] = {
+            "behaviors": program.behaviors(),
+            "seed": 7,
+            "llm_provider": Model(),
+            "tools": TOOLS,
+            "llm_retry_max_attempts": 2,
+        }
         if in_pack:
             self._options = {"behaviors": [], "packs": [program.pack()], "seed": 7}
         self.runtime: Runtime | None = Runtime(graph, persist_to=disk.url, budget=budget, **self._options)
         if in_pack:
             self.runtime.graph.add_object("t1", {})
 
-    def load(self) -> Runtime:
+    def load(self, run_id: str = RUN, **options: Any) -> Runtime:
         """The run from the disk, with the program's behaviors."""
-        self.runtime = Runtime.load(self.disk.url, RUN, clock=FrozenClock(), **self._options)
+        self.runtime = Runtime.load(self.disk.url, run_id, clock=FrozenClock(), **self._options, **options)
         return self.runtime
 
     def go_on(self) -> bool:
