@@ -273,6 +273,19 @@ class TestLoad:
             "approval_002",
         )
 
+    @pytest.mark.parametrize("id", ["zzz_999", "evt_99x", "evt_2000", "evt_0999", "evt_998"])
+    def test_the_next_event_has_the_id_behind_the_highest_number_among_ids_of_any_shape(
+        self, tmp_path: Path, id: str
+    ) -> None:
+        runtime = new(persist_to=tmp_path / "run.db")
+        with runtime.graph.transaction():
+            for number in range(1, 1200):
+                emit(runtime, "a") if number != 700 else runtime.graph.emit(Event(id, "a", {}))
+        expected = runtime.graph.ids.event()
+        runtime.close()
+
+        assert loaded(tmp_path / "run.db").graph.ids.event() == expected
+
 
 class TestStopsAreNotRepeated:
     """A stop is written once for what it ends, by whatever runtime."""

@@ -160,7 +160,7 @@ class Projection:
         self._by_type: dict[str, dict[str, ObjectState]] | None = None
         self._relations_by_type: dict[str, dict[str, RelationState]] | None = None
         self._names: dict[str, str] = {}
-        self._apply: dict[str, Callable[[Text], None]] = {
+        self.handlers: dict[str, Callable[[Text], None]] = {
             "object.created": self._on_object_created,
             "object.removed": self._on_object_removed,
             "relation.created": self._on_relation_created,
@@ -169,6 +169,7 @@ class Projection:
             "patch.applied": self._on_patch_applied,
             "patch.rejected": self._on_patch_rejected,
         }
+        """What `apply` does, by type of event."""
 
     def apply(self, type: str, payload: Text) -> None:
         """Apply one event; types that are no graph changes have no effect.
@@ -176,7 +177,7 @@ class Projection:
         Raises:
             MalformedGraphEvent: The payload of a graph event lacks a field; nothing was changed.
         """
-        handler = self._apply.get(type)
+        handler = self.handlers.get(type)
         if handler is not None:
             handler(payload)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from activegraph.core.state import ObjectState, RelationState
 from activegraph.errors import LogInconsistencyError
 from activegraph.runtime.approvals import Approvals
 from activegraph.runtime.call_origin import CallOrigin
+from activegraph.runtime.mark_reading import mark_of
 from activegraph.runtime.scanner import CutOff, LogRow, LogScanner, StoredEvent, event_of
 from activegraph.store.serde import checked_payload, inconsistency_logged
 
@@ -72,28 +73,37 @@ def load_run(
     )
     approvals = Approvals()
     with inconsistency_logged(store.run_id):
-        recent, head, frame_id = _rebuild(graph, store, approvals, (scan.see, *readers))
+        recent, head, frame_id = _rebuild(graph, store, approvals, _Followers(scan, readers))
     cut = scan.cut_off()
     if cut is not None:
         # The invocation begins again with the graph and the ids that it began with.
         graph, approvals = Graph(run_id=store.run_id, clock=clock), Approvals()
-        recent, _, _ = _rebuild(graph, store, approvals, (), stop=cut.started_at - 1)
+        recent, _, _ = _rebuild(graph, store, approvals, None, stop=cut.started_at - 1)
         recent = _read_prefix(graph, store, cut, recent)
     graph._log.adopt(head, [event_of(row) for row in recent])
     graph._replayed = head
     return LoadedRun(graph, store, scan, cut, approvals, frame_id, record)
 
 
+class _Followers(msgspec.Struct):
+    """Who follows a log while it is read for the first time."""
+
+    scan: LogScanner
+    readers: Sequence[Callable[[LogRow], None]]
+
+
 def _rebuild(
-    graph: Graph,
-    store: EventStore,
-    approvals: Approvals,
-    readers: Sequence[Callable[[LogRow], None]],
-    *,
-    stop: int | None = None,
+    graph: Graph, store: EventStore, approvals: Approvals, followers: _Followers | None, *, stop: int | None = None
 ) -> tuple[deque[LogRow], int, str | None]:
-    projection, ids = graph._projection, graph.ids
-    apply, take_note = projection.apply, _noted_ids(graph, approvals)
+    """Project the log up to position `stop`; returns its newest events, its head and the frame of its last framed event.
+
+    Args:
+        followers: None where the log has been read, and therefore checked, before.
+    """
+    projection, ids, run_id = graph._projection, graph.ids, store.run_id
+    handlers, notes = projection.handlers, _noted_ids(graph, approvals)
+    see = None if followers is None else followers.scan.see_read
+    readers = () if followers is None else followers.readers
     recent: deque[LogRow] = deque(maxlen=WINDOW)
     keep = recent.append
     highest: dict[int, str] = {}
@@ -101,34 +111,64 @@ def _rebuild(
     projection.removals = removed
     head = 0
     frame_id: str | None = None
+    granting = False
     with collector_suspended():
-        for row in read_log(store):
-            if stop is not None and row.position > stop:
-                break
-            type, id, payload = row.type, row.id, row.payload
-            try:
-                apply(type, payload)
-            except MalformedGraphEvent as error:
-                _check_payload(row, store.run_id)
-                raise unprojectable(store.run_id, row, str(error)) from error
-            length = len(id)
-            if id > highest.get(length, "") and id[:4] == "evt_" and id[4:].isdigit():
-                highest[length] = id
-            if approvals.is_granting:
+        for row in islice(_rows(store), stop):
+            head += 1
+            if row.position != head:
+                raise missing_position(run_id, head, row.position)
+            type = row.type
+            handler, mark = handlers.get(type), None
+            if handler is not None:
+                # What the projection decodes is checked there; checking it twice is a tenth of a load.
+                if _may_be_tagged(row.payload):
+                    _check_payload(row, run_id)
+                try:
+                    handler(row.payload)
+                except MalformedGraphEvent as error:
+                    _check_payload(row, run_id)
+                    raise unprojectable(run_id, row, str(error)) from error
+            elif see is not None:
+                mark = mark_of(type, row.actor, row.caused_by, row.payload)
+                if mark is None or _may_be_tagged(row.payload):
+                    _check_payload(row, run_id)
+            if granting:
                 approvals.see(row)
-            if type in take_note:
-                take_note[type](row)
+                granting = approvals.is_granting
+            if type in notes:
+                notes[type](row)
+                granting = approvals.is_granting
             if row.frame_id is not None and row.frame_id != frame_id:
                 frame_id = row.frame_id
                 ids.saw_frame_id(frame_id)
             keep(row)
-            for see in readers:
-                see(row)
-    if recent:
-        head = recent[-1].position
+            if head % WINDOW == 0:
+                _note_highest(highest, recent)
+            if see is not None:
+                see(row, mark)
+                for read in readers:
+                    read(row)
+    _note_highest(highest, recent)
     projection.removals = None
     ids.saw_all(highest.values(), projection, removed)
     return recent, head, frame_id
+
+
+def _note_highest(highest: dict[int, str], rows: Iterable[LogRow]) -> None:
+    """Note the highest ids of events for each length; of equally long ones the highest text is the highest number."""
+    ids = [row.id for row in rows]
+    lengths = set(map(len, ids))
+    for length in lengths:
+        alike = ids if len(lengths) == 1 else [id for id in ids if len(id) == length]
+        found = max(alike)
+        if not _is_event_id(found):
+            found = max(filter(_is_event_id, alike), default="")
+        if found > highest.get(length, ""):
+            highest[length] = found
+
+
+def _is_event_id(id: str) -> bool:
+    return id[:4] == "evt_" and id[4:].isdigit()
 
 
 def _noted_ids(graph: Graph, approvals: Approvals) -> dict[str, Callable[[LogRow], None]]:
@@ -178,20 +218,27 @@ def read_log(store: EventStore, start: int = 1) -> Iterator[LogRow]:
         CorruptedEventPayloadError: A payload is no JSON object in canonical form's tags.
         LogInconsistencyError: Positions are not dense.
     """
-    iter_raw: Callable[..., Iterator[RawEvent]] | None = getattr(store, "iter_raw", None)
-    if iter_raw is None:
-        yield from _read_events(store, start)
-        return
     expected = start
     # A store need not know how to begin elsewhere than at the first event.
-    for row in islice(iter_raw(), start - 1, None):
+    for row in islice(_rows(store), start - 1, None):
         if row.position != expected:
             raise missing_position(store.run_id, expected, row.position)
         expected += 1
-        # What the projection decodes is checked there; checking it twice is a tenth of a load.
-        if row.type not in GRAPH_TYPES or '"$ag.' in row.payload:
+        if row.type not in GRAPH_TYPES or _may_be_tagged(row.payload):
             _check_payload(row, store.run_id)
         yield row
+
+
+def _rows(store: EventStore) -> Iterator[LogRow]:
+    """The log as it comes, nothing checked."""
+    iter_raw: Callable[[], Iterator[RawEvent]] | None = getattr(store, "iter_raw", None)
+    return _read_events(store) if iter_raw is None else iter_raw()
+
+
+def _may_be_tagged(payload: bytes | str) -> bool:
+    if isinstance(payload, str):
+        return "$" in payload and '"$ag.' in payload
+    return b'"$ag.' in payload
 
 
 def _check_payload(row: LogRow, run_id: str) -> None:
@@ -201,19 +248,18 @@ def _check_payload(row: LogRow, run_id: str) -> None:
     checked_payload(text, event_id=row.id, run_id=run_id)
 
 
-def _read_events(store: EventStore, start: int) -> Iterator[StoredEvent]:
+def _read_events(store: EventStore) -> Iterator[StoredEvent]:
     for position, event in enumerate(store.iter_events(), 1):
-        if position >= start:
-            yield StoredEvent(
-                position,
-                event.id,
-                event.type,
-                event.actor,
-                raw_payload(event),
-                event.frame_id,
-                event.caused_by,
-                event.timestamp,
-            )
+        yield StoredEvent(
+            position,
+            event.id,
+            event.type,
+            event.actor,
+            raw_payload(event),
+            event.frame_id,
+            event.caused_by,
+            event.timestamp,
+        )
 
 
 def _read_prefix(graph: Graph, store: EventStore, cut: CutOff, recent: deque[LogRow]) -> deque[LogRow]:

@@ -188,29 +188,31 @@ class LogScanner:
 
     def see(self, stored: LogRow) -> None:
         """Take the next event of the log into account."""
-        type = stored.type
-        if stored.id == self._forked_at:
+        self.see_read(stored, mark_of(stored.type, stored.actor, stored.caused_by, stored.payload))
+
+    def see_read(self, stored: LogRow, mark: Mark | Scheduled | Stop | None) -> None:
+        """The same with an event that has been read as a mark already; None if it is none."""
+        if self._forked_at is not None and stored.id == self._forked_at:
             self._fork_position = stored.position
         if stored.position <= self._setup_count:
             return
+        type = stored.type
+        if mark is not None:
+            self.worked = True
+            self._takers[type](mark, stored)
+            return
         internal = is_internal(type)
-        if internal:
-            mark = mark_of(type, stored.actor, stored.caused_by, stored.payload)
-            if mark is not None:
-                self.worked = True
-                self._takers[type](mark, stored)
-                return
-            if type == "tool.in_doubt":
-                self.last_stop = (type, None)
+        if type == "tool.in_doubt":
+            self.last_stop = (type, None)
         is_of_runtime = internal and stored.actor == "runtime"
         if self._open is not None and not is_of_runtime and stored.actor != self._open.behavior:
             self._lose_outcome()
         if not internal:
             self.tick += 1
             self.worked = True
-            self._wait(stored, internal=False)
+            self.waiting.append(WaitingEvent(stored, self.tick, False))
         elif type in SUBSCRIBABLE:
-            self._wait(stored, internal=True)
+            self._wait(stored, about_behavior(stored.payload))
 
     @property
     def open_point(self) -> Point | None:
@@ -230,9 +232,8 @@ class LogScanner:
             return None
         return self._open_at
 
-    def _wait(self, stored: LogRow, *, internal: bool) -> None:
-        about = about_behavior(stored.payload) if internal else None
-        self.waiting.append(WaitingEvent(stored, self.tick, internal, about))
+    def _wait(self, stored: LogRow, about: str | None) -> None:
+        self.waiting.append(WaitingEvent(stored, self.tick, True, about))
 
     def _lose_outcome(self) -> None:
         if self._open is not None and self._open_at > self._fork_position:
@@ -248,7 +249,7 @@ class LogScanner:
         if stored.id == self._forked_at and self._projection is not None:
             point.touched = relations_touching(self._projection, self._strings_of_trigger(point))
         self._open, self._open_at = point, stored.position
-        self._wait(stored, internal=True)
+        self._wait(stored, mark.behavior)
 
     def _on_started(self, mark: Mark, stored: LogRow) -> None:
         opened = self._open_at if self._open is not None and self._open.matched_only else stored.position
@@ -268,7 +269,7 @@ class LogScanner:
         self._open = None
         point = self._reach(mark, stored)
         if not point.triggered_by_internal:
-            self._wait(stored, internal=True)
+            self._wait(stored, mark.behavior)
 
     def _on_scheduled(self, scheduled: Scheduled, stored: LogRow) -> None:
         mark = Mark(scheduled.behavior, scheduled.event_id, scheduled.ordinal)
@@ -325,10 +326,15 @@ class LogScanner:
         """The point of a mark: the turn that it stands in; all work before that turn is decided."""
         self.stopped_at = None
         key = (mark.behavior, mark.ordinal, mark.event_id)
-        entry = self.entries.get(key)
+        entry = self.entries.get(key) if self.entries else None
         point = self.point
-        is_delayed = entry is not None
-        if point is not None and (point.behavior, point.ordinal, point.event_id, point.delayed) == (*key, is_delayed):
+        if (
+            point is not None
+            and point.event_id == mark.event_id
+            and point.behavior == mark.behavior
+            and point.ordinal == mark.ordinal
+            and point.delayed == (entry is not None)
+        ):
             return point
         if entry is not None:
             self._reach_tick(entry.fire_at)
@@ -352,9 +358,14 @@ class LogScanner:
 
     def _reach_event(self, event_id: str) -> None:
         """All that waited before this event is decided, and it was taken from the queue."""
-        if not any(waiting.event.id == event_id for waiting in self.waiting):
+        before = 0
+        for waiting in self.waiting:
+            if waiting.event.id == event_id:
+                break
+            before += 1
+        else:
             return
-        while self.waiting[0].event.id != event_id:
+        for _ in range(before):
             self._drop_first()
         self.first_taken = True
         self.last_taken = event_id
@@ -378,7 +389,7 @@ class LogScanner:
 
     def _drop_first(self) -> None:
         dropped = self.waiting.popleft()
-        if not dropped.internal and dropped.tick in self._by_tick:
+        if self._by_tick and not dropped.internal and dropped.tick in self._by_tick:
             self._forget_entries(dropped.tick)
         self._leave_first()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +16,7 @@ from activegraph.core.codec import (
     decode_value,
     encode_payload_bytes,
     encode_value,
+    may_hold_tags,
 )
 from activegraph.core.event import Event, canonical_payload, event_digest, make_event
 from activegraph.core.log_lines import error_fields, say
@@ -44,8 +44,7 @@ __all__ = [
 
 _PREVIEW = 120
 
-_skim = msgspec.json.Decoder(msgspec.Raw).decode
-_MAYBE_TOO_LARGE = re.compile(rb"[eE]\+?[0-9]{3}").search
+_decode = msgspec.json.Decoder().decode
 
 _logger = logging.getLogger("activegraph.store")
 
@@ -105,16 +104,14 @@ def stored_event(
 
 
 def checked_payload(text: str, *, event_id: str, run_id: str | None) -> bytes:
-    """Stored text as bytes that are known to decode to a payload; ordinary text is only skimmed.
+    """Stored text as bytes that are known to decode to a payload.
 
     Raises:
         CorruptedEventPayloadError: It holds none.
     """
     try:
         raw = text.encode("utf-8")
-        _skim(raw)
-        # What skimming does not see: tags, and numbers beyond the range of a float.
-        sound = raw[:1] == b"{" and b'"$ag.' not in raw and _MAYBE_TOO_LARGE(raw) is None
+        sound = type(_decode(raw)) is dict and not may_hold_tags(raw)
     except (msgspec.MsgspecError, RecursionError):
         sound = False
     except (UnicodeEncodeError, AttributeError):
