@@ -12,10 +12,15 @@ from activegraph.core.event import Event
 from activegraph.core.graph import Graph
 from activegraph.errors import EventNotFoundError, IncompatibleRuntimeState, InvalidRuntimeConfiguration
 from activegraph.frame import Frame
+from activegraph.llm import AnthropicProvider
+from activegraph.packs import llm_behavior
 from activegraph.policy import Policy
 from activegraph.runtime.runtime import Runtime
 from activegraph.store import InMemoryEventStore, list_runs, sqlite_url
+from activegraph.tools import Tool
 from support.runtimes import RUN, emit, loaded, new, recording, types_of
+
+ASKS_GPT = llm_behavior(name="asks", on=["a"], model="gpt-4o")(lambda event, graph, ctx, out: None)
 
 
 @pytest.fixture
@@ -303,7 +308,17 @@ class TestWhatAForkIs:
             ["a", "b", "c"],
         ]
 
-    @pytest.mark.parametrize("options", [{"budget": {"max_event": 1}}, {"durability": "maybe"}, {"behaviors": [5]}])
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"budget": {"max_event": 1}},
+            {"durability": "maybe"},
+            {"behaviors": [5]},
+            {"tools": [5]},
+            {"llm_retry_max_attempts": 0},
+            {"llm_provider": AnthropicProvider(), "behaviors": [ASKS_GPT]},
+        ],
+    )
     def test_arguments_that_make_no_sense_make_no_run(self, path: Path, options: dict[str, Any]) -> None:
         parent = new([], persist_to=path)
         emit(parent, "a")
@@ -313,6 +328,14 @@ class TestWhatAForkIs:
             parent.fork("evt_002")
 
         assert len(list_runs(sqlite_url(path))) == 1
+
+    def test_tools_that_can_be_read_only_once_are_the_forks(self, path: Path) -> None:
+        parent = new([], persist_to=path)
+        emit(parent, "a")
+
+        fork = parent.fork("evt_001", tools=(one for one in [Tool("look", lambda args, ctx: None)]))
+
+        assert fork.get_tool("look").name == "look"
 
     def test_a_store_that_was_passed_can_fork_and_one_in_memory_cannot(self, path: Path) -> None:
         from activegraph import SQLiteEventStore

@@ -18,6 +18,7 @@ from activegraph.tools.registry import checked_tools
 
 __all__ = [
     "Durability",
+    "call_arguments",
     "call_options",
     "checked_behaviors",
     "checked_durability",
@@ -92,6 +93,25 @@ def checked_durability(durability: str) -> Durability:
         how_to_fix='Use durability="effect" (the default), "every-step" or "os".',
         context={"durability": str(durability)},
     )
+
+
+def call_arguments(asked: Iterable[Any], replays: Iterable[Any], retries: Iterable[Any]) -> dict[str, Any]:
+    """Arguments about calls by their names: who is asked, what is looked up before, and how often is asked."""
+    given = (*asked, *replays, *retries)
+    return dict(zip(_OF_CALLS, given, strict=True))
+
+
+_OF_CALLS = (
+    "llm_provider",
+    "tools",
+    "tool_invoker",
+    "replay_llm_cache",
+    "replay_tool_cache",
+    "replay_reinvoke_deterministic",
+    "llm_retry_max_attempts",
+    "llm_retry_initial_delay_seconds",
+    "llm_retry_max_delay_seconds",
+)
 
 
 def call_options(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from activegraph.behaviors.base import AnyBehavior
 from activegraph.core.graph import Graph
@@ -37,6 +37,7 @@ class RunFace:
     """The looking half of a `Runtime`."""
 
     graph: Graph
+    metrics: Any
     _engine: Engine
 
     @property

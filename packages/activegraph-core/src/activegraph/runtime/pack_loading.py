@@ -24,13 +24,12 @@ from activegraph.runtime.lookup import own_tools
 from activegraph.runtime.outside import CallOptions
 from activegraph.runtime.pack_events import packs_of, record_pack, recorded_packs, say_loaded
 from activegraph.runtime.refusals import closed_error, unfinished_error
-from activegraph.tools.base import Tool
 
 if TYPE_CHECKING:
     from activegraph.packs.values import Pack
     from activegraph.runtime.engine import Engine
 
-__all__ = ["attach_packs", "check_packs_of_fork", "load_pack"]
+__all__ = ["attach_packs", "check_fork", "load_pack"]
 
 _UNKNOWN = RecordedPack(None, None, ())
 _logger = logging.getLogger("activegraph.packs")
@@ -95,29 +94,24 @@ def attach_packs(engine: Engine, packs: object) -> None:
         engine.use_packs(engine.packs.plus(joining.attachment))
 
 
-def check_packs_of_fork(
+def check_fork(
     engine: Engine,
     at_event: str,
     packs: object,
     overrides: Sequence[Event],
     *,
     behaviors: tuple[AnyBehavior, ...] | None,
-    provider: Any,
-    tools: tuple[Tool, ...] | None,
+    options: CallOptions,
 ) -> None:
-    """Refuse packs that a fork of this run could not have, before there is a fork.
+    """Refuse what a fork of this run could not have, before there is a fork: models of another provider, packs.
 
     Args:
         overrides: Events that the fork begins with, behind its prefix.
-        behaviors, provider, tools: Of the fork.
+        behaviors, options: Of the fork.
 
     Raises:
         What `load_pack` raises.
     """
-    given = checked_packs(packs)
-    if not given:
-        return
-    known = packs_of(chain(_up_to(engine.log.read(), at_event), overrides))
     probe = type(engine)(
         Graph(run_id=engine.run_id),
         behaviors=behaviors,
@@ -126,8 +120,13 @@ def check_packs_of_fork(
         budget=Budget(),
         seed=0,
         durability="os",
-        options=CallOptions(provider=provider, tools=tools),
+        options=options,
     )
+    probe.model_behaviors.settle_models(probe.behaviors_now())
+    given = checked_packs(packs)
+    if not given:
+        return
+    known = packs_of(chain(_up_to(engine.log.read(), at_event), overrides))
     for pack, settings in given:
         joining = _prepare(probe, pack, settings, known)
         if joining is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from activegraph.behaviors.base import AnyBehavior
@@ -14,36 +13,22 @@ from activegraph.core.graph import Graph
 from activegraph.metrics import NoOpMetrics
 from activegraph.runtime.approvals import approve, deny
 from activegraph.runtime.arguments import (
+    call_arguments,
     call_options,
-    checked_behaviors,
-    checked_durability,
     checked_graph,
     checked_predicate,
-    given_or,
     require_one_store,
 )
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.diff import Diff, diff_logs
-from activegraph.runtime.engine import Engine
 from activegraph.runtime.face import BehaviorFailure, RunFace
-from activegraph.runtime.forking import fork_in_store, override_events, require_forkable
 from activegraph.runtime.in_doubt import UNSET, resolve_tool
-from activegraph.runtime.loading import load_run
 from activegraph.runtime.loop import finish_cut_off, go_on, on_the_stack, run_loop
-from activegraph.runtime.measures import SeriesKeeper, measures_of
-from activegraph.runtime.pack_loading import attach_packs, check_packs_of_fork, load_pack
-from activegraph.runtime.saving import close_owned, put_under_store, save_state
-from activegraph.runtime.starting import (
-    adopt_frame,
-    emit_goal,
-    load_with_use,
-    log_forked,
-    log_loaded,
-    open_recorded_run,
-    resume_engine,
-)
-from activegraph.runtime.verification.verify import declared_by, require_same_run
-from activegraph.tools.registry import checked_tools
+from activegraph.runtime.measures import SeriesKeeper
+from activegraph.runtime.pack_loading import attach_packs, load_pack
+from activegraph.runtime.saving import close_run, put_under_store, save_state
+from activegraph.runtime.starting import emit_goal, new_engine
+from activegraph.runtime.taking_up import fork_runtime, load_runtime
 
 if TYPE_CHECKING:
     from activegraph.llm.cache import LLMCache
@@ -110,25 +95,14 @@ class Runtime(RunFace):
         durability: str = "effect",
     ) -> None:
         checked_graph(graph)
-        how = checked_durability(durability)
-        explicit = None if behaviors is None else checked_behaviors(behaviors)
-        limits = budget if isinstance(budget, Budget) else Budget(budget)
         require_one_store(persist_to, store)
         self.metrics = NoOpMetrics() if metrics is None else metrics
-        options = call_options(
-            llm_provider=llm_provider,
-            tools=tools,
-            tool_invoker=tool_invoker,
-            replay_llm_cache=replay_llm_cache,
-            replay_tool_cache=replay_tool_cache,
-            replay_reinvoke_deterministic=replay_reinvoke_deterministic,
-            llm_retry_max_attempts=llm_retry_max_attempts,
-            llm_retry_initial_delay_seconds=llm_retry_initial_delay_seconds,
-            llm_retry_max_delay_seconds=llm_retry_max_delay_seconds,
-        )
-        told = {"behaviors": explicit, "frame": frame, "policy": policy, "seed": seed}
-        engine = Engine(graph, budget=limits, durability=how, options=options, **told)
-        engine.measures = measures_of(self.metrics, graph.run_id)
+        asked = llm_provider, tools, tool_invoker
+        replays = replay_llm_cache, replay_tool_cache, replay_reinvoke_deterministic
+        retries = llm_retry_max_attempts, llm_retry_initial_delay_seconds, llm_retry_max_delay_seconds
+        options = call_options(**call_arguments(asked, replays, retries))
+        told = {"behaviors": behaviors, "frame": frame, "policy": policy, "budget": budget, "seed": seed}
+        engine = new_engine(graph, options, self.metrics, durability=durability, **told)
         attach_packs(engine, packs)
         engine.model_behaviors.settle_models(engine.behaviors_now())
         put_under_store(engine, persist_to, store)
@@ -285,41 +259,13 @@ class Runtime(RunFace):
             CorruptedEventPayloadError, LogInconsistencyError: The log cannot be read as a run.
             ReplayDivergenceError: With `replay_strict`, at the first event that the run does not do again.
         """
-        checked_durability(durability)
-        limits = budget if isinstance(budget, Budget) else Budget(budget)
-        url, store = open_recorded_run(path, run_id)
-        try:
-            loaded = load_with_use(store, clock, limits)
-            adopt_frame(frame, loaded)
-            runtime = cls(
-                loaded.graph,
-                behaviors,
-                frame,
-                policy,
-                limits,
-                seed,
-                replay_strict=replay_strict,
-                llm_provider=llm_provider,
-                replay_llm_cache=replay_llm_cache,
-                tools=tools,
-                replay_tool_cache=replay_tool_cache,
-                replay_reinvoke_deterministic=replay_reinvoke_deterministic,
-                tool_invoker=tool_invoker,
-                metrics=metrics,
-                llm_retry_max_attempts=llm_retry_max_attempts,
-                llm_retry_initial_delay_seconds=llm_retry_initial_delay_seconds,
-                llm_retry_max_delay_seconds=llm_retry_max_delay_seconds,
-                durability=durability,
-            )
-            if replay_strict:
-                require_same_run(store, declared_by(runtime._engine, packs), url, metrics)
-            resume_engine(runtime._engine, loaded, url)
-            attach_packs(runtime._engine, packs)
-        except BaseException:
-            store.close()
-            raise
-        log_loaded(runtime._engine)
-        return runtime
+        told = {"behaviors": behaviors, "frame": frame, "policy": policy, "budget": budget, "seed": seed}
+        asked = llm_provider, tools, tool_invoker
+        replays = replay_llm_cache, replay_tool_cache, replay_reinvoke_deterministic
+        retries = llm_retry_max_attempts, llm_retry_initial_delay_seconds, llm_retry_max_delay_seconds
+        around = {"metrics": metrics, "clock": clock, "packs": packs, "durability": durability}
+        calls = call_arguments(asked, replays, retries)
+        return load_runtime(cls, path, run_id, calls, replay_strict=replay_strict, **told, **around)
 
     def fork(
         self,
@@ -356,49 +302,13 @@ class Runtime(RunFace):
             PackError: `packs` do not fit, as for `load_pack`; no run is created.
             IncompatibleRuntimeState: There is no store, or one that cannot fork.
         """
-        engine = self._engine
-        engine.check_callable("fork")
-        calls, retries = engine.outside.options, engine.outside.options.retries
-        how = checked_durability(given_or(durability, engine.durability))
-        limits = budget if isinstance(budget, Budget) else Budget(budget)
-        explicit = engine.explicit if behaviors is None else checked_behaviors(behaviors)
-        require_forkable(engine, at_event)
-        overrides = override_events(engine, at_event, pack_settings)
-        provider = given_or(llm_provider, calls.provider)
-        known_tools = calls.tools if tools is None else checked_tools(tools)
-        check_packs_of_fork(
-            engine, at_event, packs, overrides, behaviors=explicit, provider=provider, tools=known_tools
-        )
-        store = fork_in_store(engine, at_event, label, overrides)
-        try:
-            loaded = load_run(store, clock=self.graph.clock)
-            runtime = type(self)(
-                loaded.graph,
-                explicit,
-                self.frame,
-                self.policy,
-                limits,
-                llm_provider=provider,
-                replay_llm_cache=replay_llm_cache,
-                tools=known_tools,
-                replay_tool_cache=replay_tool_cache,
-                replay_reinvoke_deterministic=replay_reinvoke_deterministic,
-                tool_invoker=given_or(tool_invoker, calls.tool_invoker),
-                metrics=given_or(metrics, self.metrics),
-                llm_retry_max_attempts=given_or(llm_retry_max_attempts, retries.max_attempts),
-                llm_retry_initial_delay_seconds=given_or(
-                    llm_retry_initial_delay_seconds, retries.initial_delay_seconds
-                ),
-                llm_retry_max_delay_seconds=given_or(llm_retry_max_delay_seconds, retries.max_delay_seconds),
-                durability=how,
-            )
-            resume_engine(runtime._engine, loaded, engine.url)
-            attach_packs(runtime._engine, packs)
-        except BaseException:
-            store.close()
-            raise
-        log_forked(runtime._engine, self.run_id, at_event)
-        return runtime
+        asked = llm_provider, tools, tool_invoker
+        replays = replay_llm_cache, replay_tool_cache, replay_reinvoke_deterministic
+        retries = llm_retry_max_attempts, llm_retry_initial_delay_seconds, llm_retry_max_delay_seconds
+        told: dict[str, Any] = {"behaviors": behaviors, "budget": budget, "metrics": metrics, "durability": durability}
+        of_packs: dict[str, Any] = {"packs": packs, "pack_settings": pack_settings}
+        calls = call_arguments(asked, replays, retries)
+        return fork_runtime(type(self), self, at_event, label, calls, **told, **of_packs)
 
     def diff(self, other: Runtime) -> Diff:
         """Compare this run with `other`: shared events, then objects and relations that differ."""
@@ -409,24 +319,10 @@ class Runtime(RunFace):
 
     def close(self) -> None:
         """Detach from the graph, flush, and close a store that this runtime opened; the graph stays readable."""
-        engine = self._engine
-        if engine.closed and engine.owned is None:
-            return
-        engine.check_callable("close")
-        engine.detach()
-        try:
-            if engine.log.failure is None and engine.host_sync:
-                engine.log.flush()
-        finally:
-            close_owned(engine)
+        close_run(self._engine)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from activegraph.runtime.engine import Engine
     from activegraph.store.base import EventStore
 
-__all__ = ["close_owned", "put_under_store", "save_state", "store_url"]
+__all__ = ["close_run", "put_under_store", "save_state", "store_url"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:")
 
@@ -86,8 +86,21 @@ def save_state(engine: Engine, path: str | os.PathLike[str] | None) -> str:
     return where
 
 
-def close_owned(engine: Engine) -> None:
-    """Close the store that a runtime of this graph opened; the graph reads it anew where it has to."""
+def close_run(engine: Engine) -> None:
+    """Detach a runtime from its graph, flush, and close the store that a runtime of this graph opened."""
+    if engine.closed and engine.owned is None:
+        return
+    engine.check_callable("close")
+    engine.detach()
+    try:
+        if engine.log.failure is None and engine.host_sync:
+            engine.log.flush()
+    finally:
+        _close_owned(engine)
+
+
+def _close_owned(engine: Engine) -> None:
+    """Close the store that is ours; the graph reads it anew where it has to."""
     store, url, run_id = engine.owned, engine.url, engine.run_id
     if store is None or url is None:
         return

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from activegraph.core.changes import Stamp
 from activegraph.core.clock import Clock
 from activegraph.core.codec import check_header, encode_payload_bytes
+from activegraph.core.graph import Graph
 from activegraph.core.log_lines import say
 from activegraph.errors import RunNotFoundError
+from activegraph.runtime.arguments import checked_behaviors, checked_durability
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.carry_over import RecordedUse
 from activegraph.runtime.engine import Engine
 from activegraph.runtime.loading import LoadedRun, load_run
+from activegraph.runtime.measures import measures_of
+from activegraph.runtime.outside import CallOptions
 from activegraph.runtime.owed import Owed
 from activegraph.runtime.saving import store_url
 
@@ -27,11 +32,43 @@ __all__ = [
     "load_with_use",
     "log_forked",
     "log_loaded",
+    "new_engine",
     "open_recorded_run",
     "resume_engine",
 ]
 
 _logger = logging.getLogger("activegraph.runtime")
+
+
+def new_engine(
+    graph: Graph,
+    options: CallOptions,
+    metrics: Any,
+    *,
+    behaviors: Any,
+    frame: Any,
+    policy: Any,
+    budget: Mapping[str, Any] | Budget | None,
+    seed: int,
+    durability: str,
+) -> Engine:
+    """The engine of a new runtime, which the graph does not know of yet.
+
+    Raises:
+        InvalidRuntimeConfiguration, InvalidArgumentType: Arguments that make no sense.
+    """
+    engine = Engine(
+        graph,
+        behaviors=None if behaviors is None else checked_behaviors(behaviors),
+        frame=frame,
+        policy=policy,
+        budget=budget if isinstance(budget, Budget) else Budget(budget),
+        seed=seed,
+        durability=checked_durability(durability),
+        options=options,
+    )
+    engine.measures = measures_of(metrics, graph.run_id)
+    return engine
 
 
 def emit_goal(engine: Engine, goal: str, actor: str) -> None:
