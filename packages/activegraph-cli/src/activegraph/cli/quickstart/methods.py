@@ -28,12 +28,14 @@ class Method:
         make_pack: The pack for a run, given its graph.
         make_provider: What answers its LLM behaviors; called when there is something to ask.
         attempts: How often a call is tried that the network or a limit refuses.
+        durability: What a power cut may take back.
     """
 
     settings: IncidentReviewSettings
     make_pack: Callable[[Graph], Pack]
     make_provider: Callable[[], Any]
     attempts: int = 1
+    durability: str = "effect"
 
     @property
     def model(self) -> str | None:
@@ -48,7 +50,8 @@ def by_rules() -> Method:
 
 def by_recorded_answers() -> Method:
     """The recorded incidents, with what a model answered about them."""
-    return Method(IncidentReviewSettings(), lambda graph: pack, RecordedIncidentProvider)
+    # A recorded answer costs nothing, so none is waited for on the disk; a killed process loses nothing anyway.
+    return Method(IncidentReviewSettings(), lambda graph: pack, RecordedIncidentProvider, durability="os")
 
 
 def by_model(name: str) -> Method:

@@ -150,6 +150,7 @@ def _runtime(
         "budget": budget,
         "llm_provider": method.make_provider(),
         "llm_retry_max_attempts": method.attempts,
+        "durability": method.durability,
     }
     if stored is not None:
         return Runtime.load(url, stored.run_id, clock=clock, **options)
