@@ -169,18 +169,19 @@ def packs_json(packs: Sequence[LoadedPack]) -> str:
     )
 
 
-def replay_text(summary: ReplaySummary) -> str:
-    """How large a run and its graph are."""
+def replay_text(summary: ReplaySummary, *, strict: bool = False) -> str:
+    """How large a run and its graph are, and that it was replayed strictly."""
     rows = (
         ("run_id", summary.run_id),
         ("events", summary.events),
         ("objects", summary.objects),
         ("relations", summary.relations),
     )
-    return "\n".join(f"{label + ':':<11}{value}" for label, value in rows)
+    lines = [f"{label + ':':<11}{value}" for label, value in rows]
+    return "\n".join([*lines, "strict: ok"] if strict else lines)
 
 
-def replay_json(summary: ReplaySummary) -> str:
+def replay_json(summary: ReplaySummary, *, strict: bool = False) -> str:
     """The same for programs."""
     return to_json(
         {
@@ -188,6 +189,7 @@ def replay_json(summary: ReplaySummary) -> str:
             "events": summary.events,
             "objects": summary.objects,
             "relations": summary.relations,
+            **({"strict": "ok"} if strict else {}),
         }
     )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from activegraph.cli import render
-from activegraph.cli.console import Console
 from activegraph.cli.errors import UsageError
 from activegraph.cli.exit_codes import EXIT_OK
+from activegraph.cli.imports import options_of
 from activegraph.cli.parameters import Here, Json, RunId, Url, option
 
 
@@ -30,23 +30,16 @@ def replay(
     """
     if modules and not strict:
         raise UsageError("--import goes with --strict", "replay")
-    if strict:
-        return _strict(url, run_id, modules, console, json=json)
-    from activegraph.operations.replay import replay_run
-
+    options = options_of(modules)
     with console.progress("replay", "events", quiet=json) as tell:
-        summary = replay_run(url, run_id, on_progress=tell)
-    console.print(render.replay_json(summary) if json else render.replay_text(summary))
+        if strict:
+            from activegraph.operations.strict_replay import replay_strictly
+
+            summary = replay_strictly(url, run_id, on_progress=tell, **options)
+        else:
+            from activegraph.operations.replay import replay_run
+
+            summary = replay_run(url, run_id, on_progress=tell)
+    shown = render.replay_json if json else render.replay_text
+    console.print(shown(summary, strict=strict))
     return EXIT_OK
-
-
-def _strict(url: str, run_id: str, modules: tuple[str, ...], console: Console, *, json: bool) -> int:
-    from activegraph.errors import IncompatibleRuntimeState
-
-    raise IncompatibleRuntimeState(
-        "strict replay is not part of this version",
-        what_failed=f"`replay --strict` of run {run_id!r}. Nothing was run.",
-        why="A strict replay needs the recorded answers of models and tools, which are not served yet.",
-        how_to_fix=f"activegraph replay {url} --run-id {run_id}",
-        context={"run_id": run_id},
-    )
