@@ -270,6 +270,8 @@ def runbook(url: str) -> None:
 
     section("Runbook: replay diverges")
     Runtime.load(url, run_id="run_prices", replay_strict=True).close()
+    # In a shell of its own the command is told where the behaviors are: --strict --import my_behaviors
+    run("replay", url, "--run-id", "run_prices", "--strict", show=5)
     try:
         Runtime.load(url, run_id="run_prices", behaviors=[], replay_strict=True)
     except ReplayDivergenceError as error:

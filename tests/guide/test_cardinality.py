@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from activegraph.conformance import MetricsConformance
 from activegraph.conformance.recording import RecordingMetrics
 from activegraph.metrics import MetricSpec, validate_cardinality_rule
 from activegraph.observability import METRIC_NAMES, PrometheusMetrics
@@ -47,6 +48,11 @@ def test_the_budget_gauges_live_only_as_long_as_the_run() -> None:
 
     assert registry.get_sample_value("activegraph_budget_events_remaining", shown) is None
     assert registry.get_sample_value("activegraph_budget_cost_remaining_usd", shown) is None
+
+
+def test_the_conformance_suite_holds_a_backend_to_the_rule() -> None:
+    """On what a run really emits; that a backend which counts by run fails it is a test of the suite."""
+    assert "test_metrics_11_cardinality_is_bounded" in dir(MetricsConformance)
 
 
 def test_ten_runs_make_no_more_series_than_one() -> None:

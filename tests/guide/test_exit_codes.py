@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,39 @@ def test_a_difference_that_was_asked_for_is_5(run_url: str, cli: Cli) -> None:
     code = cli("diff", run_url, "--run-a", "run_a", "--run-b", other, "--exit-code").code
 
     assert code == EXIT_CODES["divergence"] == 5
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A module `shop` whose behavior asks for a price that an environment variable gives."""
+    (tmp_path / "shop.py").write_text(
+        "import os\n"
+        "from activegraph import behavior\n\n\n"
+        '@behavior(name="ask", on=["goal.created"])\n'
+        "def ask(event, graph, ctx):\n"
+        '    graph.add_object("price", {"euros": os.environ["PRICE"]})\n'
+    )
+    return "shop"
+
+
+@pytest.mark.parametrize(("price", "code"), [("5", 0), ("6", 5)])
+def test_a_strict_replay_that_fails_is_5(store_url: str, tmp_path: Path, shop: str, price: str, code: int) -> None:
+    environment = {"PYTHONPATH": str(tmp_path), "PRICE": "5"}
+    record = "import sys, shop; from activegraph import Graph, Runtime\n"
+    record += "Runtime(Graph(run_id='run_a'), persist_to=sys.argv[1]).run_goal('prices')"
+    subprocess.run([sys.executable, "-c", record, store_url], env={**os.environ, **environment}, check=True)
+
+    said = process(
+        *("replay", store_url, "--run-id", "run_a", "--strict", "--import", shop),
+        environment={**environment, "PRICE": price},
+    )
+
+    assert said.code == code
+    if code:
+        assert said.out == ""
+        assert said.err.startswith("ReplayDivergenceError: replay diverged at evt_003")
+    else:
+        assert "strict:" in said.out
 
 
 def test_a_shell_sees_the_same_codes(tmp_path: Path) -> None:

@@ -12,7 +12,16 @@ from activegraph import Event, FrozenClock, Graph, Runtime
 from activegraph.behaviors.base import AnyBehavior, Behavior, RelationBehavior
 from activegraph.store import open_store, sqlite_url
 
-__all__ = ["alter", "append", "event", "files_of", "record_prices", "record_run", "snapshot_payload"]
+__all__ = [
+    "alter",
+    "append",
+    "event",
+    "files_of",
+    "prices_behaviors",
+    "record_prices",
+    "record_run",
+    "snapshot_payload",
+]
 
 
 def record_run(
@@ -32,7 +41,12 @@ def record_run(
 
 
 def record_prices(place: Path | str, *, run_id: str = "run_a", **options: Any) -> str:
-    """A planner, a worker and a relation behavior on one goal: fourteen events, three objects, one relation."""
+    """The run of `prices_behaviors` on one goal: fourteen events, three objects, one relation."""
+    return record_run(place, prices_behaviors(), run_id=run_id, **options)
+
+
+def prices_behaviors() -> list[AnyBehavior]:
+    """A planner, a worker and a relation behavior."""
 
     def plan(event: Event, graph: Any, ctx: Any) -> None:
         first = graph.add_object("task", {"title": "Look up " + event.payload["goal"], "status": "open"})
@@ -47,12 +61,11 @@ def record_prices(place: Path | str, *, run_id: str = "run_a", **options: Any) -
         graph.patch_object(relation.target, {"status": "open"})
 
     is_open = {"object.type": "task", "object.data.status": "open"}
-    behaviors: list[AnyBehavior] = [
+    return [
         Behavior("planner", plan, ["goal.created"]),
         Behavior("worker", work, ["object.created"], where=is_open),
         RelationBehavior("unblock", unblock, "depends_on", ["task.completed"]),
     ]
-    return record_run(place, behaviors, run_id=run_id, **options)
 
 
 def event(id: str, type: str = "note.taken", payload: dict[str, Any] | None = None, **fields: Any) -> Event:

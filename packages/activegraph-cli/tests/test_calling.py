@@ -13,6 +13,7 @@ from pathlib import Path
 
 import activegraph
 import pytest
+from activegraph import clear_registry, register
 from activegraph.cli import exit_codes
 from activegraph.cli.app import COMMANDS
 from activegraph.cli.help import EXAMPLES
@@ -103,16 +104,28 @@ def test_an_example_of_a_help_page_works(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, line: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # a command that imports adds the current folder
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     for run_id in ("run_a", "run_b"):
         record_prices(tmp_path / "run.db", run_id=run_id)
     write_log(tmp_path / "postgresql.json", [error("53300", "sorry, too many clients already")])
+    (tmp_path / "my_behaviors.py").write_text(
+        "from activegraph import register\nfrom support.stored_runs import prices_behaviors\n"
+        "for each in prices_behaviors():\n    register(each)\n"
+    )
     if "postgres://" in line:
         line = line.replace("postgres://host/db", request.getfixturevalue("postgres_url"))
 
     program, *arguments = shlex.split(line.replace("\\\n", ""))
-    said = cli(*arguments)
+    before = clear_registry()
+    try:
+        said = cli(*arguments)
+    finally:
+        clear_registry()
+        for each in before:
+            register(each)
+        sys.modules.pop("my_behaviors", None)
 
     assert program == "activegraph"
     assert said.code == 0, said.err

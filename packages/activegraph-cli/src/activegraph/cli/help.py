@@ -51,7 +51,13 @@ EXAMPLES = {
         ("An event that an error message names", "activegraph inspect sqlite:///run.db -r run_a --event evt_003"),
         ("Which behaviors fired", "activegraph inspect sqlite:///run.db -r run_a --behaviors"),
     ),
-    "replay": (("Can the log still be read, and what does it make?", "activegraph replay sqlite:///run.db -r run_a"),),
+    "replay": (
+        ("Can the log still be read, and what does it make?", "activegraph replay sqlite:///run.db -r run_a"),
+        (
+            "Does the code still do what was recorded?",
+            "activegraph replay sqlite:///run.db -r run_a --strict --import my_behaviors",
+        ),
+    ),
     "fork": (
         ("Try another way from an event on", "activegraph fork sqlite:///run.db -r run_a -a evt_003 -l what-if"),
         ("The same in another store", "activegraph fork sqlite:///run.db -r run_a -a evt_003 --to sqlite:///lab.db"),
