@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
+from activegraph.errors import ConcurrentWriterError
 from activegraph.store import verify_run
 from support.equal_logs import essences
-from support.killed import KILLED, commits_of, ended_at_commit, in_a_process, wait_for
-from support.paid_program import RUN, log_of, to_the_end
+from support.killed import KILLED, commits_of, ended_at_commit, in_a_process, kill, wait_for
+from support.paid_program import RUN, log_of, opened, to_the_end
 from support.scripted import CallBook
 
 FULL = os.environ.get("ACTIVEGRAPH_TEST_SCALE") == "full"
@@ -103,3 +106,41 @@ def test_a_process_that_ends_in_every_call_pays_for_each_answer_once_all_the_sam
         ends += 1
     assert ends >= len(whole.calls) // 2
     whole.check(url, book, in_flight=ends)
+
+
+def test_a_process_that_resumes_behind_another_one_is_told_before_it_makes_the_open_call(
+    whole: Whole, new_url: Callable[[], str], new_book: Callable[[], CallBook]
+) -> None:
+    url, book = new_url(), new_book()
+    assert wait_for(in_a_process(partial(to_the_end, url, book, 3, after=True))) == KILLED
+    second = opened(url, book)
+
+    to_the_end(url, book)
+    with pytest.raises(ConcurrentWriterError):
+        second.run_until_idle()
+
+    assert Counter(book.lines())[whole.calls[2]] == 2
+    whole.check(url, book, in_flight=1)
+
+
+def test_a_process_killed_from_outside_at_any_time_pays_for_each_answer_once(
+    whole: Whole, new_url: Callable[[], str], new_book: Callable[[], CallBook]
+) -> None:
+    began = time.monotonic()
+    to_the_end(new_url(), new_book())
+    seconds = time.monotonic() - began
+    chance = random.Random(4)
+    killed = 0
+    for _ in range(40 if FULL else 6):
+        url, book = new_url(), new_book()
+        ends = 0
+        while True:
+            pid = in_a_process(partial(to_the_end, url, book))
+            time.sleep(chance.random() * seconds)  # the instant of the kill is what is tried here
+            kill(pid)
+            if wait_for(pid) == 0:
+                break
+            ends += 1
+        whole.check(url, book, in_flight=ends)
+        killed += ends
+    assert killed > 0

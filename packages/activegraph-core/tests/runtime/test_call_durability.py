@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from activegraph.errors import IncompatibleRuntimeState, ReplayDivergenceError
 from activegraph.llm.behavior import LLMBehavior
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.runtime import Runtime
-from activegraph.store import open_store, sqlite_url
+from activegraph.store import InMemoryEventStore, open_store, sqlite_url
 from activegraph.tools.base import Tool
 from support.runtimes import RUN, loaded, new, types_of
 from support.scripted import ScriptedProvider, answer, asking
@@ -158,6 +159,40 @@ def test_what_a_provider_does_to_its_messages_does_not_reach_the_log() -> None:
     assert [message.role for message in provider.calls[1]["messages"]] == ["user", "assistant", "tool"]
     assert provider.calls[1]["tools"] == [{}]
     assert of_type(runtime, "llm.requested")[0].payload["prompt"]["tools"][0]["name"] == "look"
+
+
+class Failing(InMemoryEventStore):
+    """Refuses to store an event of one type."""
+
+    def __init__(self, fatal: str) -> None:
+        super().__init__(RUN)
+        self.fatal = fatal
+
+    def append_many(self, events: Sequence[Event], **options: Any) -> int:
+        if any(event.type == self.fatal for event in events):
+            raise OSError("disk")
+        return super().append_many(events, **options)
+
+
+@pytest.mark.parametrize(
+    ("fatal", "calls"), [("llm.requested", 0), ("llm.responded", 1), ("tool.requested", 1), ("tool.responded", 2)]
+)
+def test_a_commit_that_fails_around_a_call_stops_the_run_and_is_no_failure_of_the_behavior(
+    fatal: str, calls: int
+) -> None:
+    made: list[str] = []
+    provider = ScriptedProvider(asking(("look", {})), answer())
+    provider.before = lambda: made.append("model")
+    tool = Tool("look", lambda args, ctx: made.append("tool"))
+    runtime = new([asker(tools=[tool])], llm_provider=provider, store=Failing(fatal))
+
+    with pytest.raises(OSError, match="disk"):
+        runtime.run_goal("why")
+
+    assert len(made) == calls
+    assert runtime.errors == []
+    assert runtime.status().state == "stopped"
+    assert fatal not in types_of(runtime)
 
 
 class TestGoingOn:
