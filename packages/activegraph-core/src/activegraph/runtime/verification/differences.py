@@ -45,7 +45,7 @@ def readable(leaves: list[Leaf]) -> list[str]:
     for path, old, new in leaves:
         if isinstance(old, str) and isinstance(new, str) and ("\n" in old or "\n" in new):
             changed = difflib.unified_diff(old.splitlines(), new.splitlines(), "recorded", "now", n=1, lineterm="")
-            lines += [f"{path}:", *(f"  {_shortened(line)}" for line in list(changed)[2:])]
+            lines += [f"{path}:", *(f"  {_shortened(line)}" if line.strip() else "" for line in list(changed)[2:])]
         else:
             lines += [f"{path}:", f"  - {_text(old)}", f"  + {_text(new)}"]
     if len(lines) > _MOST_LINES:
