@@ -51,6 +51,14 @@ def _growth(name: str, store: str, **options: str) -> Row:
     return Row(name, "steps:growth", 1.2, "x", both)
 
 
+def _observed(name: str, kind: str, reach: float | None, **option: str) -> Row:
+    """A step that is looked at, over one that is not."""
+    off = {"metrics": "none", "level": "off", "threads": "0"}
+    steps = {"steps": "30000" if kind == "watched" else "10000"}
+    floor = {**steps, **{name: off[name] for name in option}}
+    return Row(name, f"observing:{kind}", reach, "us", {**steps, **option}, f"observing:{kind}", floor)
+
+
 ROWS: tuple[Row, ...] = (
     _append("append of 1 event, SQLite normal", "sqlite", 1, 3000, 1.1, synchronous="normal"),
     _append("append of 1 event, SQLite full", "sqlite", 1, 300, 1.1, synchronous="full"),
@@ -181,6 +189,21 @@ ROWS: tuple[Row, ...] = (
         "whole_runs:storage_bare",
         {**RUN_100K, **PG},
     ),
+    _observed("metrics on: a backend that does nothing, a step, memory", "measured", 1.15, metrics="nothing"),
+    _observed(
+        "metrics on: Prometheus (the client's own share), a step, memory", "measured", None, metrics="prometheus"
+    ),
+    _observed("logs at WARNING, a step, memory", "logged", 1.05, level="WARNING"),
+    Row(
+        "an INFO line as JSON, over the standard library's own",
+        "observing:line_ours",
+        1.2,
+        "us",
+        {"steps": "5000"},
+        "observing:line_bare",
+        {"steps": "5000"},
+    ),
+    _observed("status() from 8 threads, 20 calls a second each, a step, memory", "watched", 1.05, threads="8"),
     Row("python -c pass", "starting:python", None, "ms", {"code": "pass"}),
     Row("import activegraph", "starting:python", 30.0, "ms", {"code": "import"}),
     Row("the same with Graph, Runtime and behavior used", "starting:python", 90.0, "ms", {"code": "used"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -20,15 +21,18 @@ def _runtime(behaviors: list[Any], folder: Path, store: str, url: str = "") -> A
     return Runtime(Graph(), behaviors=behaviors, persist_to=where)
 
 
-def _chain(steps: int) -> Any:
+def chain(steps: int, also: Callable[[], None] | None = None) -> Any:
+    """A behavior that makes the next object of each, `steps` times, and does what it is told besides."""
     from activegraph import Behavior
 
-    def chain(event: Any, graph: Any, ctx: Any) -> None:
+    def make_next(event: Any, graph: Any, ctx: Any) -> None:
         number = event.payload["object"]["data"]["n"]
+        if also is not None:
+            also()
         if number < steps:
             graph.add_object("task", {"n": number + 1, "title": "Look up the price of oak"})
 
-    return Behavior("chain", chain, on=["object.created"])
+    return Behavior("chain", make_next, on=["object.created"])
 
 
 def step(folder: Path, store: str, steps: str, url: str = "", idle: str = "0", all_in: str = "") -> float:
@@ -41,7 +45,7 @@ def step(folder: Path, store: str, steps: str, url: str = "", idle: str = "0", a
     from activegraph import Behavior
 
     number = int(steps)
-    behaviors = [_chain(number), *(Behavior(f"idle{n}", _nothing, on=[f"other.{n}"]) for n in range(int(idle)))]
+    behaviors = [chain(number), *(Behavior(f"idle{n}", _nothing, on=[f"other.{n}"]) for n in range(int(idle)))]
     if all_in:
         behaviors += _everything_else()
     runtime = _runtime(behaviors, folder, store, url)
@@ -57,7 +61,7 @@ def growth(folder: Path, store: str, early: str, late: str, url: str = "", all_i
     window = 300
     places = {int(early) - window, int(early), int(late) - 10 * window, int(late)}
     steps = int(late) // EVENTS_A_STEP
-    behaviors = [_chain(steps), *(_everything_else() if all_in else [])]
+    behaviors = [chain(steps), *(_everything_else() if all_in else [])]
     runtime = _runtime(behaviors, folder, store, url)
 
     def mark(graph: Any) -> bool:
@@ -142,4 +146,4 @@ def _fields(position: int) -> dict[str, Any]:
     return {**base, "id": f"evt_{position}", "type": "behavior.completed", "payload": outcome}
 
 
-__all__ = ["growth", "postgres_rows", "sqlite_rows", "step"]
+__all__ = ["chain", "growth", "postgres_rows", "sqlite_rows", "step"]

@@ -81,7 +81,8 @@ class TestRuntimesThatTellOtherwise:
             ("diverged", "what was counted"),
             ("queued", "what the gauges stand at"),
             ("cost_left", "what the gauges stand at"),
-            ("events_left", "what the gauges stand at"),
+            ("events_left", "what was left of the events' budget"),
+            ("budget", "what the gauges stand at"),
         ],
     )
     def test_a_moment_is_left_out(self, name: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,18 +90,31 @@ class TestRuntimesThatTellOtherwise:
         assert shown in refusal(Suite(), 10)
 
     @pytest.mark.parametrize(
-        "name", ["_llm_requested", "_llm_responded", "_tool_requested", "_tool_responded", "_failed", "_note_answer"]
+        "name",
+        ["_llm_requested", "_llm_responded", "_tool_requested", "_tool_responded", "_behavior_failed", "_note_answer"],
     )
     def test_a_kind_of_event_is_not_read(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Measures, name, lambda self, payload: None)
         assert "what was" in refusal(Suite(), 10)
+
+    def test_the_queue_is_not_told_at_the_end_of_a_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        original: Original = Measures.queued
+        told: list[int] = []
+
+        def queued(self: Measures, depth: int) -> None:
+            if depth or not told or told[-1]:
+                original(self, depth)
+            told.append(depth)
+
+        monkeypatch.setattr(Measures, "queued", queued)
+        assert "how often the queue was told" in refusal(Suite(), 10)
 
     def test_names_that_models_make_up_become_tags(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(measures, "_UNKNOWN", "made up")
         assert "what was counted" in refusal(Suite(), 10)
 
     def test_a_metric_is_told_that_is_not_in_the_table(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Measures, "queued", lambda self, depth: self._set("activegraph_queue", {}, depth))
+        monkeypatch.setattr(Measures, "queued", lambda self, depth: self.gauge("activegraph_queue", {}, depth))
         assert "activegraph_queue is no standard metric" in refusal(Suite(), 10)
 
     def test_the_run_is_a_tag_of_a_counter(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +129,7 @@ class TestRuntimesThatTellOtherwise:
     def test_an_event_is_a_tag(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def committed(self: Measures, events: Sequence[Event]) -> None:
             for event in events:
-                self._count("activegraph_events_emitted_total", {"event_type": event.id})
+                self.counter("activegraph_events_emitted_total", {"event_type": event.id})
 
         monkeypatch.setattr(Measures, "committed", committed)
         assert "names an id" in refusal(Suite(), 11)

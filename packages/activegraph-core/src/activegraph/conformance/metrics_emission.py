@@ -12,8 +12,18 @@ from uuid import uuid4
 
 from activegraph.conformance.cases import case, check, same
 from activegraph.conformance.recording import Series
-from activegraph.conformance.scripted_runs import COUNTERS, HISTOGRAMS, SAID, Key, run_behaviors, run_everything
+from activegraph.conformance.scripted_runs import (
+    CALLS,
+    COST_LEFT,
+    COUNTERS,
+    HISTOGRAMS,
+    SAID,
+    Key,
+    run_behaviors,
+    run_everything,
+)
 from activegraph.metrics import METRIC_BY_NAME, METRIC_NAMES, Metrics, NoOpMetrics
+from activegraph.runtime.queue import is_internal
 from activegraph.runtime.runtime import Runtime
 
 __all__ = ["EmissionCases"]
@@ -169,6 +179,15 @@ class EmissionCases:
             ("budget_cost_remaining_usd", (("run_id", models),)): 0.005,
         }
         same("what the gauges stand at", last, expected)
+        events = [value for _, name, _, value in watched.calls if name == "activegraph_budget_events_remaining"]
+        same("what was left of the events' budget, change by change", _changes(events), [8, 7, 6, 5, 4, 3, 2, 1, 0])
+        costs = [value for _, name, _, value in watched.calls if name == "activegraph_budget_cost_remaining_usd"]
+        same("what was left of the costs' budget, change by change", _changes(costs), COST_LEFT)
+        runs = {runtime.run_id: runtime for runtime in runtimes}.values()
+        pushed = sum(not is_internal(event.type) for runtime in runs for event in runtime.graph.events)
+        popped = pushed - sum(runtime.status().queue_depth for runtime in runs)
+        told = sum(name == "activegraph_queue_depth" for _, name, _, _ in watched.calls)
+        same("how often the queue was told: each push, each pop, each end of a run", told, pushed + popped + CALLS)
 
     def _check_series(self, backend: Any, before: Mapping[Series, float], counters: dict[Key, float]) -> None:
         """The backend shows what it was told."""
@@ -225,6 +244,10 @@ def _observed(calls: Iterable[tuple[str, str, dict[str, str], float]]) -> dict[K
             number, total = observed.get(_key(name, tags), (0, 0.0))
             observed[_key(name, tags)] = number + 1, total + value
     return observed
+
+
+def _changes(values: list[float]) -> list[float]:
+    return [round(value, 9) for value, before in zip(values, [None, *values], strict=False) if value != before]
 
 
 def _numbers(histograms: Mapping[Key, tuple[int, float | None]]) -> dict[Key, int]:

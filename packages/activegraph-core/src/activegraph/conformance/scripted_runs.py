@@ -25,7 +25,7 @@ from activegraph.store.memory import InMemoryEventStore
 from activegraph.tools.base import Tool
 from activegraph.tools.cache import ToolCache
 
-__all__ = ["COUNTERS", "HISTOGRAMS", "SAID", "Key", "run_behaviors", "run_everything"]
+__all__ = ["CALLS", "COST_LEFT", "COUNTERS", "HISTOGRAMS", "SAID", "Key", "run_behaviors", "run_everything"]
 
 SAID = "what only payloads, prompts and messages may hold"
 """Stands in goals, arguments, answers and error messages; no tag may hold it."""
@@ -77,6 +77,12 @@ HISTOGRAMS: dict[Key, tuple[int, float | None]] = {
     ("patterns_evaluation_duration_seconds", ()): (2, None),
 }
 """Number and sum of the observations; None where real time is measured."""
+
+COST_LEFT = [1.0, 0.998, 0.996, 0.994, 0.992, 0.99, 0.49, 0.488, 0.005]
+"""What `run_models` may still spend, from change to change; the last is another budget."""
+
+CALLS = 14
+"""How often one of the runs was started."""
 
 
 class Cut(BaseException):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -119,6 +119,8 @@ class Engine:
         self.log = graph._log
         self.recorder = graph._recorder
         self.writer = graph._writer
+        self.monotonic: Callable[[], float] = getattr(graph.clock, "monotonic", _standing)
+        """Seconds for measuring durations; a clock that cannot measure stands still."""
         self.explicit = behaviors
         self.frame = frame
         self.frame_id: str | None = getattr(frame, "id", None)
@@ -262,12 +264,6 @@ class Engine:
             raise closed_error(self.run_id, operation)
         self.recorder.check_outside_step(operation)
 
-    def monotonic(self) -> float:
-        """Seconds for measuring durations; a clock that stands still measures none."""
-        clock = self.graph.clock
-        measure = getattr(clock, "monotonic", None)
-        return 0.0 if measure is None else float(measure())
-
     def behaviors_now(self) -> Sequence[AnyBehavior]:
         """The behaviors that a `run_*` starting now would use."""
         own = get_registry() if self.explicit is None else self.explicit
@@ -386,3 +382,7 @@ class Engine:
         if trigger is not None and trigger.id == event.caused_by and self.trigger_depth is not None:
             return self.trigger_depth + 1
         return None
+
+
+def _standing() -> float:
+    return 0.0

@@ -10,6 +10,7 @@ import _thread
 from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
+from math import inf
 from threading import Lock
 from typing import Any
 
@@ -43,26 +44,22 @@ def count_divergence(metrics: Metrics | None, run_id: str, kind: str) -> None:
         measures.close()
 
 
-class Measures:
-    """The observations of one runtime.
+class Measures(GuardedMetrics):
+    """The observations of one runtime. What is told at every step calls the backend without a detour.
 
     Attributes:
         declared_tools: Names that may stand in the tag `tool` of a refused call; models make names up.
     """
 
     def __init__(self, metrics: Metrics, run_id: str) -> None:
-        self.run_id = run_id
+        super().__init__(metrics, run_id)
         self.declared_tools: Container[str] = frozenset()
-        self._backend = GuardedMetrics(metrics, run_id)
-        self._count = self._backend.counter
-        self._observe = self._backend.histogram
-        self._set = self._backend.gauge
         self._begun: list[str] = []
         self._last_model = _UNKNOWN
         self._is_counted = False
         """Whether the running invocation's last answer from a model was a failure, and counted as one."""
         self._readers: dict[str, Callable[[dict[str, Any]], None]] = {
-            "behavior.failed": self._failed,
+            "behavior.failed": self._behavior_failed,
             "llm.requested": self._llm_requested,
             "llm.responded": self._llm_responded,
             "tool.requested": self._tool_requested,
@@ -71,16 +68,19 @@ class Measures:
 
     def committed(self, events: Sequence[Event]) -> None:
         """These events are in the log now."""
-        count, readers = self._count, self._readers
         for event in events:
             type = event.type
-            count("activegraph_events_emitted_total", {"event_type": type})
-            if type in readers:
-                readers[type](decode_canonical(raw_payload(event)))
+            try:
+                self._counter("activegraph_events_emitted_total", {"event_type": type})
+                self._in_a_row = 0
+            except Exception as error:  # a border: somebody's backend
+                self._failed("activegraph_events_emitted_total", error)
+            if type in self._readers:
+                self._readers[type](decode_canonical(raw_payload(event)))
         if self._begun:
             for behavior in self._begun:
-                count("activegraph_behaviors_invoked_total", {"behavior": behavior})
-            self._begun.clear()
+                self.counter("activegraph_behaviors_invoked_total", {"behavior": behavior})
+            self._begun = []
 
     def begins(self, behavior: str) -> None:
         """The open step holds the mark that an invocation begins with."""
@@ -94,29 +94,38 @@ class Measures:
 
     def finished(self, behavior: str, seconds: float) -> None:
         """An invocation has ended, well or not, after so long."""
-        self._observe("activegraph_behaviors_duration_seconds", {"behavior": behavior}, seconds)
+        try:
+            self._histogram("activegraph_behaviors_duration_seconds", {"behavior": behavior}, seconds)
+            self._in_a_row = 0
+        except Exception as error:  # a border: somebody's backend
+            self._failed("activegraph_behaviors_duration_seconds", error)
 
     def evaluated(self, seconds: float) -> None:
         """A pattern was evaluated against an event, which took so long."""
-        self._count("activegraph_patterns_evaluated_total", {})
-        self._observe("activegraph_patterns_evaluation_duration_seconds", {}, seconds)
+        self.counter("activegraph_patterns_evaluated_total", {})
+        self.histogram("activegraph_patterns_evaluation_duration_seconds", {}, seconds)
 
     def diverged(self, kind: str) -> None:
         """A re-execution was not what the log says."""
-        self._count("activegraph_replay_divergence_detected_total", {"reason": kind})
+        self.counter("activegraph_replay_divergence_detected_total", {"reason": kind})
 
     def queued(self, depth: int) -> None:
         """So many events wait now."""
-        self._set("activegraph_queue_depth", {}, float(depth))
+        try:
+            self._gauge("activegraph_queue_depth", {}, depth)
+            self._in_a_row = 0
+        except Exception as error:  # a border: somebody's backend
+            self._failed("activegraph_queue_depth", error)
 
     def budget(self, budget: Budget) -> None:
         """A `run_*` starts or ends with this budget."""
-        self.events_left(budget)
+        self._set_left(_EVENTS_LEFT, budget.events_remaining())
         self.cost_left(budget)
 
     def events_left(self, budget: Budget) -> None:
         """An event was taken from the queue."""
-        self._set_left(_EVENTS_LEFT, budget.events_remaining())
+        if budget.limits["max_events"] != inf:
+            self._set_left(_EVENTS_LEFT, budget.events_remaining())
 
     def cost_left(self, budget: Budget) -> None:
         """Something was paid."""
@@ -127,7 +136,7 @@ class Measures:
         """Take back the series that live only as long as the run is active."""
         self._set_left(_EVENTS_LEFT, None)
         self._set_left(_COST_LEFT, None)
-        self._backend.say_dropped()
+        self.say_dropped()
 
     @property
     def has_series(self) -> bool:
@@ -135,21 +144,21 @@ class Measures:
         return any(_owners.get(self._key(name)) is self for name in (_EVENTS_LEFT, _COST_LEFT))
 
     def _key(self, name: str) -> tuple[int, str, str]:
-        return id(self._backend.backend), name, self.run_id
+        return id(self.backend), name, self.run_id
 
     def _set_left(self, name: str, left: float | None) -> None:
         key = self._key(name)
         if left is not None:
             _owners[key] = self
-            self._set(name, {"run_id": self.run_id}, left)
+            self.gauge(name, {"run_id": self.run_id}, left)
         elif _owners.get(key) is self:
             del _owners[key]
-            self._backend.remove_gauge(name, {"run_id": self.run_id})
+            self.remove_gauge(name, {"run_id": self.run_id})
 
-    def _failed(self, payload: dict[str, Any]) -> None:
+    def _behavior_failed(self, payload: dict[str, Any]) -> None:
         reason = reason_of(payload)
         tags = {"behavior": _tag(payload.get("behavior")), "reason": reason}
-        self._count("activegraph_behaviors_failed_total", tags)
+        self.counter("activegraph_behaviors_failed_total", tags)
         if reason.startswith("llm.") and not self._is_counted:
             # An answer that could not be used, or a call that came to nothing before it was made.
             self._llm_failed(_tag(payload.get("model"), self._last_model), reason)
@@ -160,9 +169,9 @@ class Measures:
 
     def _llm_requested(self, payload: dict[str, Any]) -> None:
         model = _tag(payload.get("model"))
-        self._count("activegraph_llm_calls_total", {"model": model})
+        self.counter("activegraph_llm_calls_total", {"model": model})
         if payload.get("cache_hit") is True:
-            self._count("activegraph_llm_cache_hits_total", {"model": model})
+            self.counter("activegraph_llm_cache_hits_total", {"model": model})
 
     def _llm_responded(self, payload: dict[str, Any]) -> None:
         self._note_answer(payload)
@@ -174,10 +183,10 @@ class Measures:
             for name in ("tokens_in", "tokens_out"):
                 tokens = _number(payload.get({"tokens_in": "input_tokens", "tokens_out": "output_tokens"}[name]))
                 if tokens is not None:
-                    self._observe(f"activegraph_llm_{name}", {"model": model}, tokens)
+                    self.histogram(f"activegraph_llm_{name}", {"model": model}, tokens)
         cost = 0.0 if is_cached else _dollars(payload.get("cost_usd"))
         if cost > 0:
-            self._observe("activegraph_llm_cost_usd", {"model": model}, cost)
+            self.histogram("activegraph_llm_cost_usd", {"model": model}, cost)
 
     def _note_answer(self, payload: dict[str, Any]) -> None:
         self._last_model = _tag(payload.get("model"))
@@ -185,13 +194,13 @@ class Measures:
 
     def _llm_failed(self, model: str, reason: str) -> None:
         if not reason.startswith("budget."):
-            self._count("activegraph_llm_failed_total", {"model": model, "reason": reason})
+            self.counter("activegraph_llm_failed_total", {"model": model, "reason": reason})
 
     def _tool_requested(self, payload: dict[str, Any]) -> None:
         tool = _tag(payload.get("tool"))
-        self._count("activegraph_tools_calls_total", {"tool": tool})
+        self.counter("activegraph_tools_calls_total", {"tool": tool})
         if payload.get("cache_hit") is True:
-            self._count("activegraph_tools_cache_hits_total", {"tool": tool})
+            self.counter("activegraph_tools_cache_hits_total", {"tool": tool})
 
     def _tool_responded(self, payload: dict[str, Any]) -> None:
         tool, reason = _tag(payload.get("tool")), _failure(payload)
@@ -200,10 +209,10 @@ class Measures:
         has_run = payload.get("cache_hit") is not True and reason != "tool.invalid_input"
         seconds = _number(payload.get("latency_seconds"))
         if has_run and seconds is not None and "resolved_by" not in payload:
-            self._observe("activegraph_tools_duration_seconds", {"tool": tool}, seconds)
+            self.histogram("activegraph_tools_duration_seconds", {"tool": tool}, seconds)
 
     def _tool_failed(self, tool: str, reason: str) -> None:
-        self._count("activegraph_tools_failed_total", {"tool": tool, "reason": reason})
+        self.counter("activegraph_tools_failed_total", {"tool": tool, "reason": reason})
 
 
 class SeriesKeeper:

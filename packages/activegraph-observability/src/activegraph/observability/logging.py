@@ -15,6 +15,7 @@ from math import isfinite
 from threading import Lock
 from typing import Any, TextIO
 
+import msgspec
 from activegraph.core.log_lines import error_fields, text_of_value
 from activegraph.core.redaction import PayloadRedactor, redact_payload, set_payload_redactor
 from activegraph.errors import InvalidArgumentType
@@ -61,6 +62,10 @@ _STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", 
 _breaking = re.compile("[\ud800-\udfff\u0085\u2028\u2029]")
 """What JSON lets stand and a line does not: halves of characters, and what some readers take for its end."""
 
+_QUICK = 2**53
+"""Integers up to here every reader of JSON takes as they are."""
+
+_encode_quickly = msgspec.json.Encoder().encode
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _lock = Lock()
 
@@ -129,10 +134,13 @@ def runtime_log_extra(**fields: Any) -> dict[str, Any]:
 class JsonLineFormatter(logging.Formatter):
     """A record as one JSON object on one line, with the keys of `LOG_FIELDS` and no others. It never raises."""
 
+    _latest = (-1.0, "")
+    """The second of the last line, and how it reads."""
+
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
-        line = {
-            "timestamp": _timestamp(record),
+        line: dict[str, Any] = {
+            "timestamp": self._timestamp(record),
             "level": record.levelname,
             "logger": record.name,
             "message": _message(record),
@@ -142,15 +150,23 @@ class JsonLineFormatter(logging.Formatter):
             error = record.exc_info[1]
             given = given if error is None else {**error_fields(error), **given}
         for name in _OPTIONAL_FIELDS:
-            value = given.get(name)
-            if value is not None:
+            if name in given and (value := given[name]) is not None:
                 line[name] = str(value) if name == "cost_usd" and type(value) in (int, float) else value
-        try:
-            # Most lines hold text and numbers and nothing else.
-            text = _encode(line)
-        except Exception:  # a value of any class, in a line of anybody's
+        text = _quickly(line)
+        if text is None:
             text = _encode({name: _plain(value) for name, value in line.items()})
-        return _breaking.sub(_escaped, text)
+        return text if text.isascii() else _breaking.sub(_escaped, text)
+
+    def _timestamp(self, record: logging.LogRecord) -> str:
+        try:
+            second, rest = divmod(record.created, 1)
+            known, text = self._latest
+            if second != known:
+                text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+                self._latest = second, text
+            return f"{text}.{int(rest * 1000):03d}Z"
+        except (OverflowError, ValueError, OSError, TypeError):
+            return "1970-01-01T00:00:00.000Z"
 
 
 class _LineHandler(logging.StreamHandler[TextIO]):
@@ -179,8 +195,10 @@ class _LineHandler(logging.StreamHandler[TextIO]):
     def format(self, record: logging.LogRecord) -> str:
         """The line, in characters that the stream can carry."""
         text = super().format(record)
+        if text.isascii():
+            return text
         encoding = getattr(self.stream, "encoding", None)
-        if isinstance(encoding, str) and not text.isascii():
+        if isinstance(encoding, str):
             try:
                 text.encode(encoding)
             except (UnicodeEncodeError, LookupError):
@@ -205,19 +223,25 @@ def _level_number(level: str | int) -> int:
     return number
 
 
-def _timestamp(record: logging.LogRecord) -> str:
-    try:
-        second, rest = divmod(record.created, 1)
-        return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(second))}.{int(rest * 1000):03d}Z"
-    except (OverflowError, ValueError, OSError, TypeError):
-        return "1970-01-01T00:00:00.000Z"
-
-
 def _message(record: logging.LogRecord) -> str:
     try:
         return str.__str__(record.getMessage())
     except Exception:  # arguments that do not fit, or refuse to be shown
         return text_of_value(record.msg)
+
+
+def _quickly(line: dict[str, Any]) -> str | None:
+    """The line as msgspec writes it, which is several times faster; None where it would write something else."""
+    for value in line.values():
+        kind = type(value)
+        if kind is str or kind is bool or (kind is float and isfinite(value)):
+            continue
+        if kind is not int or not -_QUICK <= value <= _QUICK:
+            return None
+    try:
+        return _encode_quickly(line).decode("utf-8")
+    except UnicodeEncodeError:  # half a character
+        return None
 
 
 def _plain(value: Any) -> Any:

@@ -71,6 +71,7 @@ class PrometheusMetrics:
         self._shared: _Instruments = vars(self.registry).setdefault(_ATTRIBUTE, _Instruments(self.registry))
         self._counters = self._shared.counters
         self._histograms = self._shared.histograms
+        self._gauges = self._shared.gauges
 
     @staticmethod
     def available() -> bool:
@@ -112,9 +113,15 @@ class PrometheusMetrics:
     def gauge(self, name: str, tags: dict[str, str], value: float) -> None:
         """Set what a series stands at."""
         try:
-            series = self._series("gauge", name, tags)
-            if series is not None:
-                series.set(value)
+            put = None if tags else self._gauges.get(name)
+            if put is None:
+                series = self._series("gauge", name, tags)
+                if series is None:
+                    return
+                put = series.set
+                if not tags:
+                    self._shared.remember_gauge(name, put)
+            put(float(value))
         except Exception as error:  # whatever was passed; an observation is not worth a run
             self._shared.drop(name, text_of(error))
 
@@ -164,6 +171,8 @@ class _Instruments:
         self.counters: dict[Any, Any] = {}
         self.histograms: dict[Any, Any] = {}
         """What adds to or observes for a name and its tags in the order in which they came."""
+        self.gauges: dict[str, Any] = {}
+        """What sets a gauge without labels. Those with labels are looked up each time, since their series end."""
 
     def instrument(
         self, kind: str, name: str, tags: Mapping[str, str], buckets: Sequence[float] | None
@@ -195,8 +204,16 @@ class _Instruments:
             found.collector.remove(*[values[label] for label in found.labels])
             return
         with self._making:
+            self.gauges.clear()
             if self._by_name.pop(exposed, None) is not None:
                 self._registry.unregister(found.collector)
+
+    def remember_gauge(self, name: str, put: Any) -> None:
+        """Find what sets this gauge at once from now on, unless it has been removed meanwhile."""
+        with self._making:
+            found = self._by_name.get(_exposed(name))
+            if found is not None and not found.labels and found.collector.set == put:
+                self.gauges[name] = put
 
     def drop(self, name: str, why: str) -> None:
         """An observation is lost; say so once for each name and reason."""
