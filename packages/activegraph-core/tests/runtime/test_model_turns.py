@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from activegraph.behaviors.base import AnyBehavior
 from activegraph.core.event import Event
-from activegraph.errors import LLMBehaviorError, MissingProviderError, MissingToolError
+from activegraph.errors import LLMBehaviorError, MissingProviderError, MissingToolError, ToolError
 from activegraph.llm.behavior import LLMBehavior
 from activegraph.runtime.runtime import Runtime
 from activegraph.tools.base import Tool
@@ -289,3 +289,28 @@ class TestFailures:
         assert failure(runtime)["reason"] == "llm.schema_violation"
         assert failure(runtime)["schema"] == "Causes"
         assert "error" not in of_type(runtime, "llm.responded")[0].payload
+
+    def test_a_handler_gives_its_failure_a_reason_with_an_llm_error_and_with_nothing_else(self) -> None:
+        def failing(error: Exception) -> Any:
+            def handler(event: Event, graph: Any, ctx: Any, out: Any) -> None:
+                graph.add_object("half", {})
+                raise error
+
+            return handler
+
+        mine = LLMBehaviorError("llm.not_convincing", "no", payload_extras={"score": 0.1, "reason": "other"})
+        for error, reason in ((mine, "llm.not_convincing"), (ToolError("tool.mine", "no"), None), (ValueError(), None)):
+            runtime = run(ScriptedProvider(), asker(failing(error)))
+            assert failure(runtime).get("reason") == reason
+            assert runtime.graph.objects("half")
+        assert "score" not in failure(runtime)
+
+    def test_a_prompt_that_cannot_be_built_fails_its_behavior_before_anything_is_asked(self) -> None:
+        behavior = asker()
+        behavior.prompt_template = "{nonsense}"
+        provider = ScriptedProvider()
+        runtime = run(provider, behavior)
+
+        assert failure(runtime)["reason"] == "llm.prompt_assembly_error"
+        assert provider.calls == []
+        assert of_type(runtime, "llm.requested") == []

@@ -8,7 +8,12 @@ import pytest
 from activegraph.core.clock import FrozenClock
 from activegraph.core.event import Event
 from activegraph.core.graph import Graph
-from activegraph.errors import InvalidRuntimeConfiguration, LLMBehaviorError
+from activegraph.errors import (
+    IncompatibleRuntimeState,
+    InvalidRuntimeConfiguration,
+    LLMBehaviorError,
+    MissingOptionalDependency,
+)
 from activegraph.llm.behavior import LLMBehavior
 from activegraph.runtime.runtime import Runtime
 from support.runtimes import new
@@ -142,9 +147,11 @@ def test_what_may_pass_is_asked_again(kind: str) -> None:
         LLMBehaviorError("llm.parse_error", "no JSON"),
         LLMBehaviorError("llm.fixture_missing", "no file"),
         LLMBehaviorError("llm.own", "mine"),
+        MissingOptionalDependency(package="anthropic", feature="AnthropicProvider"),
+        IncompatibleRuntimeState("no key"),
     ],
 )
-def test_what_would_fail_again_is_asked_once(error: LLMBehaviorError) -> None:
+def test_what_would_fail_again_is_asked_once(error: Exception) -> None:
     provider = ScriptedProvider(error, answer())
     runtime, clock = run(provider)
 

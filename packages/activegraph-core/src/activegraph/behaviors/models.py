@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-__all__ = ["checked_model_class", "is_model_class"]
+__all__ = ["checked_model_class", "instance_of_dump", "is_model_class"]
 
 
 def is_model_class(value: object) -> bool:
@@ -36,3 +36,9 @@ def checked_model_class(value: Any, decorator: str, argument: str) -> Any:
         "        ...\n\n"
         f"    {decorator}({argument}=MyOutput)"
     )
+
+
+def instance_of_dump(schema: Any, dump: Any) -> Any:
+    """An instance of a model class; fields may have their own names too, as in a recorded dump, besides aliases."""
+    version = tuple(int(part) for part in sys.modules["pydantic"].VERSION.split(".")[:2])
+    return schema.model_validate(dump, **({"by_alias": True, "by_name": True} if version >= (2, 11) else {}))

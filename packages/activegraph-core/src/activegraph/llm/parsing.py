@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
+from activegraph.behaviors.models import instance_of_dump
 from activegraph.errors import LLMBehaviorError
 
 __all__ = ["parse_structured_response", "validated"]
@@ -50,18 +52,20 @@ def parse_structured_response(text: str, schema: type[_Schema]) -> _Schema:
     )
 
 
-def validated(value: Any, schema: type[_Schema], *, raw_text: str, **extras: Any) -> _Schema:
+def validated(value: Any, schema: type[_Schema], *, raw_text: str, is_dump: bool = False, **extras: Any) -> _Schema:
     """`value` as an instance of a pydantic model class.
 
     Args:
         raw_text: The text that it comes from, for the failure.
+        is_dump: Whether it is what an instance was recorded as, rather than what a model has said.
         extras: Further keys of the failure.
 
     Raises:
         LLMBehaviorError: `llm.schema_violation`; the schema rejects it.
     """
     try:
-        instance: _Schema = schema.model_validate(value)  # type: ignore[attr-defined]
+        read = partial(instance_of_dump, schema) if is_dump else schema.model_validate  # type: ignore[attr-defined]
+        instance: _Schema = read(value)
     except Exception as error:  # a schema's own validators may raise anything
         raise LLMBehaviorError(
             "llm.schema_violation",

@@ -68,7 +68,7 @@ class RecordedLLMProvider:
             raise self._missing(key, asked, f"has a recording that cannot be read: {error}") from error
         response = response_from_record(recording.get("response") or {}, finish_reason="end_turn")
         if output_schema is not None and response.parsed is not None:
-            response.parsed = validated(response.parsed, output_schema, raw_text=response.raw_text)
+            response.parsed = validated(response.parsed, output_schema, raw_text=response.raw_text, is_dump=True)
         return response
 
     def estimate_cost(self, *, input_tokens: int, output_tokens: int, model: str) -> Decimal:

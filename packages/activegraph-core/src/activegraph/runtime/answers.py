@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from activegraph.core.codec import encode_plain
-from activegraph.errors import LLMBehaviorError, NonSerializableEventError
+from activegraph.core.log_lines import text_of
+from activegraph.errors import ConfigurationError, LLMBehaviorError, NonSerializableEventError, RegistrationError
 from activegraph.errors.base import shown
-from activegraph.llm.parsing import validated
+from activegraph.llm.parsing import parse_structured_response, validated
 from activegraph.llm.types import ToolCall
 
 __all__ = [
@@ -110,15 +112,13 @@ def as_behavior_error(error: Exception, *, model: str, **extras: Any) -> LLMBeha
     """What a provider raised, as the error of this area; whatever is none counts as a network error."""
     if isinstance(error, LLMBehaviorError):
         return LLMBehaviorError(error.reason, error.message, payload_extras={**error.payload_extras, **extras})
-    name = type(error).__name__
-    try:
-        text = str(error)
-    except Exception:  # of the class of the error, which may be anybody's
-        text = "<without a readable message>"
+    name, text = type(error).__name__, text_of(error)
+    # What is set up wrong stays wrong, so asking again would only wait.
+    kind = "invalid_request" if isinstance(error, (ConfigurationError, RegistrationError)) else "unknown"
     return LLMBehaviorError(
         "llm.network_error",
         f"{name}: {text}" if text else name,
-        payload_extras={"model": model, "exception_type": name, "error_kind": "unknown", **extras},
+        payload_extras={"model": model, "exception_type": name, "error_kind": kind, **extras},
     )
 
 
@@ -143,8 +143,20 @@ def output_of(schema: Any, fields: Mapping[str, Any], parsed: Any) -> Any:
             f"the answer holds no `{schema.__name__}`",
             payload_extras={"raw_text": text, "schema": schema.__name__},
         )
-    hit = {"from_cache": True} if fields.get("cache_hit") else {}
-    return validated(recorded, schema, raw_text=text, **hit)
+    return _instance_of(schema, recorded, text, {"from_cache": True} if fields.get("cache_hit") else {})
+
+
+def _instance_of(schema: Any, recorded: Any, text: str, extras: dict[str, Any]) -> Any:
+    """What a recorded answer was, as an instance of the schema.
+
+    A schema may read more than its dump shows: aliases, validators that are no identity. So the text is
+    read again too, and what dumps to what was recorded is taken.
+    """
+    with suppress(Exception):  # the text is none of the schema; a validator may raise what it likes
+        spoken = parse_structured_response(text, schema)
+        if spoken.model_dump(mode="json") == recorded:
+            return spoken
+    return validated(recorded, schema, raw_text=text, is_dump=True, **extras)
 
 
 def calls_of(fields: Mapping[str, Any]) -> list[ToolCall]:

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from activegraph.core.changes import Stamp
 from activegraph.core.event import Event, make_event, raw_payload
+from activegraph.core.log_lines import text_of
 from activegraph.core.view_builder import build_view
 from activegraph.errors import (
     IncompatibleRuntimeState,
@@ -102,7 +103,7 @@ class ModelInvocation(Invocation):
         except Exception as error:  # schemas, templates and data of users take part in it
             raise LLMBehaviorError(
                 "llm.prompt_assembly_error",
-                f"the prompt of {self.name!r} cannot be built: {type(error).__name__}: {error}",
+                f"the prompt of {self.name!r} cannot be built: {type(error).__name__}: {text_of(error)}",
             ) from error
 
     def check_may_call(self, what: str) -> None:
@@ -158,7 +159,7 @@ class ModelInvocation(Invocation):
     def _reason_of(self, error: Exception) -> dict[str, Any]:
         """The reason and its keys; a handler's own exception has none, unless it is an `LLMBehaviorError`."""
         if isinstance(error, LLMBehaviorError) or (isinstance(error, ToolError) and not self._is_handling):
-            return {"reason": str(error.reason), **recordable(error.payload_extras)}
+            return {**recordable(error.payload_extras), "reason": str(error.reason)}
         if isinstance(error, UnknownToolError) and not self._is_handling:
             return {"reason": "tool.unknown_tool", "tool": error.tool_name}
         return {}

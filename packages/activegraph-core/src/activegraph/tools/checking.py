@@ -6,11 +6,11 @@ is plain data that the log can carry and that a model sees as it will be recorde
 
 from __future__ import annotations
 
-import sys
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from activegraph.behaviors.models import instance_of_dump
 from activegraph.core.canonical_json import canonical_json
 from activegraph.core.codec import decode_canonical, encode_plain
 from activegraph.errors import NonSerializableEventError, ToolError
@@ -59,7 +59,7 @@ def checked_output(tool: Tool, response: CachedToolResponse) -> Any:
     output = response.output
     try:
         if tool.output_schema is not None and not response.is_dump:
-            output = _validated(tool.output_schema, output).model_dump(mode="json")
+            output = instance_of_dump(tool.output_schema, output).model_dump(mode="json")
         return decode_canonical(encode_plain(output, "output", 2))
     except Exception as error:  # as above
         raise _refusal("tool.invalid_output", f"the result of tool {tool.name!r} was refused", tool, error) from error
@@ -82,12 +82,6 @@ def failure_from_record(record: dict[str, Any]) -> ToolError:
     return ToolError(
         str(record.get("reason") or "tool.execution_error"), str(record.get("message") or ""), payload_extras=extras
     )
-
-
-def _validated(schema: Any, output: Any) -> Any:
-    """An instance of `schema`; its fields may have their own names too, as a recorded dump has, besides aliases."""
-    version = tuple(int(part) for part in sys.modules["pydantic"].VERSION.split(".")[:2])
-    return schema.model_validate(output, **({"by_alias": True, "by_name": True} if version >= (2, 11) else {}))
 
 
 def _readable(args: Any) -> Any:
