@@ -12,7 +12,7 @@ from activegraph.core.codec import MAX_BYTES
 from activegraph.core.event import Event
 from activegraph.errors import LLMBehaviorError, ToolError
 from activegraph.llm.behavior import LLMBehavior
-from activegraph.llm.types import ToolCall
+from activegraph.llm.types import LLMResponse, ToolCall
 from activegraph.runtime.runtime import Runtime
 from activegraph.tools.base import Tool
 from activegraph.tools.cache import CachedToolResponse
@@ -175,6 +175,31 @@ def test_extras_that_no_log_can_carry_are_told_as_text(tmp_path: Path) -> None:
     assert len(failed["deep"]) < 100
 
 
+@pytest.mark.parametrize("error", [None, "boom", {"reason": "llm.mine"}])
+def test_only_a_failure_has_an_error_whatever_a_response_says_of_itself(error: Any) -> None:
+    class Told(LLMResponse):
+        def to_dict(self) -> dict[str, Any]:
+            return {**super().to_dict(), "error": error}
+
+    made = Told(**vars(answer("fine")))
+    runtime = new([asker()], llm_provider=ScriptedProvider(made))
+    runtime.run_goal("why")
+
+    assert runtime.errors == []
+    assert runtime.graph.objects("note")[0].data == {"text": "fine"}
+    assert "error" not in of_type(runtime, "llm.responded")[0].payload
+
+
+def test_the_reason_of_a_handlers_own_failure_is_the_one_that_it_gave(tmp_path: Path) -> None:
+    def refuse(event: Any, graph: Any, ctx: Any, out: Any) -> None:
+        raise LLMBehaviorError("llm.mine", "no", payload_extras={"reason": "other", "detail": 7})
+
+    reason, runtime = reason_after(ScriptedProvider(answer()), asker(handler=refuse), tmp_path)
+
+    assert reason == "llm.mine"
+    assert of_type(runtime, "behavior.failed")[0].payload["detail"] == 7
+
+
 @pytest.mark.parametrize("name", ["behavior", "event_id", "exception_type", "message", "traceback"])
 def test_extras_never_replace_what_every_failure_says(name: str, tmp_path: Path) -> None:
     error = LLMBehaviorError("llm.own", "mine", payload_extras={name: "other", "reason": "other"})
@@ -232,6 +257,19 @@ class TestTools:
         )
 
         assert reason == "tool.invalid_input"
+
+    @pytest.mark.parametrize("args", [7, "text", None, [1, 2]])
+    def test_arguments_that_are_no_object_reach_no_tool_without_a_schema_either(
+        self, args: Any, tmp_path: Path
+    ) -> None:
+        called: list[Any] = []
+        behavior = asker(tools=[Tool("look", lambda a, ctx: called.append(a))])
+        reason, runtime = reason_after(
+            ScriptedProvider(answer(tool_calls=[ToolCall("c", "look", args)])), behavior, tmp_path
+        )
+
+        assert (reason, called) == ("tool.invalid_input", [])
+        assert of_type(runtime, "tool.requested")[0].payload["args"] == args
 
     @pytest.mark.parametrize(
         ("result", "schema"),
@@ -300,6 +338,20 @@ class TestTools:
         assert reason == (
             "tool.mine" if isinstance(response, CachedToolResponse) and response.error else "tool.execution_error"
         )
+
+    def test_a_failure_that_an_invoker_was_charged_for_counts(self, tmp_path: Path) -> None:
+        class Invoker:
+            def invoke(self, tool: Any, args: Any, ctx: Any) -> CachedToolResponse:
+                error = {"reason": "tool.mine", "message": "no"}
+                return CachedToolResponse(None, error=error, cost_usd=Decimal("0.2"), latency_seconds=1.5)
+
+        behavior = asker(tools=[Tool("look", lambda args, ctx: 1)])
+        provider = ScriptedProvider(asking(("look", {})))
+        _, runtime = reason_after(provider, behavior, tmp_path, tool_invoker=Invoker())
+
+        responded = of_type(runtime, "tool.responded")[0].payload
+        assert (responded["cost_usd"], responded["latency_seconds"]) == ("0.2", 1.5)
+        assert runtime.budget.cost_used == Decimal("0.42")
 
     def test_an_endless_loop_of_tools_ends(self, tmp_path: Path) -> None:
         behavior = asker(tools=[Tool("look", lambda args, ctx: 1)])

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from activegraph.behaviors.models import instance_of_dump
 from activegraph.errors import LLMBehaviorError
 
-__all__ = ["parse_structured_response", "validated"]
+__all__ = ["parse_structured_response", "read_back"]
 
 _Schema = TypeVar("_Schema")
 
@@ -39,7 +40,7 @@ def parse_structured_response(text: str, schema: type[_Schema]) -> _Schema:
     violation: LLMBehaviorError | None = None
     for value in _candidates(text):
         try:
-            return validated(value, schema, raw_text=text)
+            return _validated(value, schema, raw_text=text)
         except LLMBehaviorError as error:
             violation = violation or error
     if violation is not None:
@@ -52,7 +53,28 @@ def parse_structured_response(text: str, schema: type[_Schema]) -> _Schema:
     )
 
 
-def validated(value: Any, schema: type[_Schema], *, raw_text: str, is_dump: bool = False, **extras: Any) -> _Schema:
+def read_back(recorded: Any, schema: type[_Schema], *, raw_text: str, **extras: Any) -> _Schema:
+    """The instance behind a recorded dump: the one that the handler was given when the answer was new.
+
+    A dump need not hold all that the instance did: fields may be left out of it, computed or masked, and a
+    validator may change again what it has changed. So the text is read once more, if it leads to that dump.
+
+    Args:
+        recorded: What `model_dump(mode="json")` gave.
+        raw_text: The text of the answer.
+        extras: Further keys of the failure.
+
+    Raises:
+        LLMBehaviorError: `llm.schema_violation`; the schema rejects what is recorded.
+    """
+    with suppress(Exception):  # no such text, or a serializer of the schema's own
+        spoken = parse_structured_response(raw_text, schema)
+        if spoken.model_dump(mode="json") == recorded:  # type: ignore[attr-defined]
+            return spoken
+    return _validated(recorded, schema, raw_text=raw_text, is_dump=True, **extras)
+
+
+def _validated(value: Any, schema: type[_Schema], *, raw_text: str, is_dump: bool = False, **extras: Any) -> _Schema:
     """`value` as an instance of a pydantic model class.
 
     Args:

@@ -16,7 +16,7 @@ from activegraph.core.canonical_json import canonical_hash, canonical_json
 from activegraph.errors import LLMBehaviorError, NonSerializableEventError
 from activegraph.llm.cache import response_from_record
 from activegraph.llm.models import FALLBACK_MODEL, default_model
-from activegraph.llm.parsing import validated
+from activegraph.llm.parsing import read_back
 from activegraph.llm.prompt import question
 from activegraph.llm.schemas import schema_to_json
 from activegraph.llm.types import LLMMessage, LLMResponse
@@ -68,7 +68,7 @@ class RecordedLLMProvider:
             raise self._missing(key, asked, f"has a recording that cannot be read: {error}") from error
         response = response_from_record(recording.get("response") or {}, finish_reason="end_turn")
         if output_schema is not None and response.parsed is not None:
-            response.parsed = validated(response.parsed, output_schema, raw_text=response.raw_text, is_dump=True)
+            response.parsed = read_back(response.parsed, output_schema, raw_text=response.raw_text)
         return response
 
     def estimate_cost(self, *, input_tokens: int, output_tokens: int, model: str) -> Decimal:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ from activegraph.core.codec import encode_plain
 from activegraph.core.log_lines import text_of
 from activegraph.errors import ConfigurationError, LLMBehaviorError, NonSerializableEventError, RegistrationError
 from activegraph.errors.base import shown
-from activegraph.llm.parsing import parse_structured_response, validated
+from activegraph.llm.parsing import read_back
 from activegraph.llm.types import ToolCall
 
 __all__ = [
@@ -143,20 +142,8 @@ def output_of(schema: Any, fields: Mapping[str, Any], parsed: Any) -> Any:
             f"the answer holds no `{schema.__name__}`",
             payload_extras={"raw_text": text, "schema": schema.__name__},
         )
-    return _instance_of(schema, recorded, text, {"from_cache": True} if fields.get("cache_hit") else {})
-
-
-def _instance_of(schema: Any, recorded: Any, text: str, extras: dict[str, Any]) -> Any:
-    """What a recorded answer was, as an instance of the schema.
-
-    A schema may read more than its dump shows: aliases, validators that are no identity. So the text is
-    read again too, and what dumps to what was recorded is taken.
-    """
-    with suppress(Exception):  # the text is none of the schema; a validator may raise what it likes
-        spoken = parse_structured_response(text, schema)
-        if spoken.model_dump(mode="json") == recorded:
-            return spoken
-    return validated(recorded, schema, raw_text=text, is_dump=True, **extras)
+    hit = {"from_cache": True} if fields.get("cache_hit") else {}
+    return read_back(recorded, schema, raw_text=text, **hit)
 
 
 def calls_of(fields: Mapping[str, Any]) -> list[ToolCall]:
@@ -200,6 +187,7 @@ def _fields_of(response: Any) -> dict[str, Any]:
     try:
         given = response.to_dict()
         fields = {**_DEFAULTS, **given, "cache_hit": False}
+        fields.pop("error", None)  # what has one in the log is a failure
     except Exception as error:  # whatever a provider returned
         raise _unusable({}, f"a provider returned {shown(response)}: {type(error).__name__}: {error}") from error
     cost = money(fields.get("cost_usd"))

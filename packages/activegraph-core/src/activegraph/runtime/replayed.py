@@ -96,6 +96,7 @@ def _harvest(events: Iterable[Event], answers: LLMCache | None, outputs: ToolCac
                 thaw(payload.get("output")),
                 latency_seconds=float(payload.get("latency_seconds") or 0.0),
                 cost_usd=recorded_cost(payload.get("cost_usd")),
+                is_dump=True,
             )
             outputs.record(args_hash, response, requesting_event_id=request_id)
 

@@ -132,15 +132,14 @@ class ToolCalls:
         outcome = _Outcome(tool, prepared, request, latency=answer.latency_seconds)
         if response is not None and response.error is not None:
             error = failure_from_record(_record_of(response.error))
+            outcome = self._paid(outcome, response)
         if response is None or error is not None:
             cause = error or ToolError("tool.execution_error", "the tool gave nothing")
             raise self._failed(outcome, cause) from cause
         return self._succeeded(outcome, response)
 
     def _succeeded(self, outcome: _Outcome, response: CachedToolResponse) -> dict[str, Any]:
-        outcome = replace(outcome, cost=money(response.cost_usd) or Decimal(0), latency=float(response.latency_seconds))
-        if not outcome.is_hit:
-            self._budget.spend(outcome.cost)
+        outcome = self._paid(outcome, response)
         try:
             payload = self._answer(outcome, output=checked_output(outcome.tool, response))
         except (ToolError, NonSerializableEventError) as error:
@@ -150,6 +149,13 @@ class ToolCalls:
         self._outside.saw_output(outcome.prepared.args_hash)
         recorded: dict[str, Any] = decode_canonical(payload)
         return recorded
+
+    def _paid(self, outcome: _Outcome, response: CachedToolResponse) -> _Outcome:
+        """The outcome with what the call took and cost; what failed may have cost something too."""
+        outcome = replace(outcome, cost=money(response.cost_usd) or Decimal(0), latency=float(response.latency_seconds))
+        if not outcome.is_hit:
+            self._budget.spend(outcome.cost)
+        return outcome
 
     def _failed(self, outcome: _Outcome, error: ToolError) -> ToolError:
         """Record a failed call; the error as it was recorded, so that it is the same after a crash."""

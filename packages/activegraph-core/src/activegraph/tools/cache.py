@@ -27,7 +27,7 @@ class CachedToolResponse:
         cache_hit: Whether it was served from what had been recorded.
         requesting_event_id: The `tool.requested` that it answers, where it came from a log.
         is_dump: Whether `output` is the dump of an instance of the tool's output schema, which then
-            has nothing left to check.
+            has nothing left to check: a dump need not be readable by the schema that it comes from.
     """
 
     output: Any
@@ -102,6 +102,7 @@ class ToolCache:
                     latency_seconds=float(payload.get("latency_seconds") or 0.0),
                     cost_usd=recorded_cost(payload.get("cost_usd")),
                     requesting_event_id=request_id,
+                    is_dump=True,
                 ),
             )
         return cache

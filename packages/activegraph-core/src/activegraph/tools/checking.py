@@ -41,13 +41,19 @@ class PreparedCall:
 def prepare_call(tool: Tool, args: Any) -> PreparedCall:
     """Validate what a model sent. Key and record are those of the validated arguments, of the raw ones if refused."""
     try:
-        given = deepcopy(args) if tool.input_schema is None else tool.input_schema.model_validate(args)
+        given = _own_dict(args) if tool.input_schema is None else tool.input_schema.model_validate(args)
         plain = canonicalize_args(given)
         return PreparedCall(given, plain, hash_tool_call(tool_name=tool.name, args=plain))
     except Exception as error:  # a validator is its author's code, and may raise what it likes
         refusal = _refusal("tool.invalid_input", f"arguments of tool {tool.name!r} were refused", tool, error)
         plain = _readable(args)
         return PreparedCall(args, plain, hash_tool_call(tool_name=tool.name, args=plain), refusal)
+
+
+def _own_dict(args: Any) -> dict[str, Any]:
+    if not isinstance(args, dict):
+        raise TypeError(f"arguments are an object, not {shown(args)}")
+    return deepcopy(args)
 
 
 def checked_output(tool: Tool, response: CachedToolResponse) -> Any:
