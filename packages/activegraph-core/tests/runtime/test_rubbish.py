@@ -163,7 +163,7 @@ def test_whatever_a_provider_raises_is_a_network_error(error: Exception, tmp_pat
 
 def test_extras_that_no_log_can_carry_are_told_as_text(tmp_path: Path) -> None:
     error = LLMBehaviorError(
-        "llm.own", "mine", payload_extras={"thing": object(), "fine": 7, "huge": HUGE, "deep": [HUGE]}
+        "llm.own", "mine", payload_extras={"thing": object(), "fine": 7, "huge": HUGE, "deep": ["x" * 2_000_000]}
     )
     reason, runtime = reason_after(ScriptedProvider(error), asker(), tmp_path)
 
@@ -300,7 +300,7 @@ class TestTools:
             (ToolError("tool.mine", "mine"), "tool.mine"),
             (Unspeakable(), "tool.execution_error"),
             (RecursionError(), "tool.execution_error"),
-            (ValueError("x" * 10**8), "tool.execution_error"),
+            (ValueError("x" * 10**7), "tool.execution_error"),
         ],
     )
     def test_whatever_a_tool_raises_has_a_reason(self, error: Exception, reason: str, tmp_path: Path) -> None:
