@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -22,7 +23,9 @@ def run(contestant: str, folder: Path, options: Mapping[str, str]) -> float:
         options: Passed to the function as keyword arguments.
     """
     command = [sys.executable, "-m", "benchmarks.contest", contestant, str(folder), json.dumps(dict(options))]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    # An installed program is compiled once; where that is switched off, every process would compile it anew.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{contestant} failed:\n{done.stderr}")
     return float(done.stdout.splitlines()[-1])

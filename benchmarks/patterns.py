@@ -1,6 +1,6 @@
 """Cost of one added relation while a two-hop pattern is subscribed, on graphs of growing size.
 
-Run it with `python benchmarks/patterns.py`. Each graph is a long chain of tasks that is left
+`python benchmarks/patterns.py` prints it all; the table has the ratio for two hops. Each graph is a long chain of tasks that is left
 alone; relations are added between fresh tasks beside it, two hops of the pattern at each, and
 after each the match set is brought up to date and a view of it taken. Rounds go from graph to
 graph, and only processor time counts, since nothing here waits. Means within a round, so that the
@@ -11,6 +11,7 @@ pattern.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from statistics import median
 from time import process_time
 
@@ -45,6 +46,15 @@ def main() -> None:
         fastest = min(last for *_, last in rounds) / min(first for first, *_ in rounds)
         ratios = f"{figures[-1] / figures[0]:8.2f}{fastest:9.2f}"
         print(f"{name:24}" + "".join(f"{figure:12.2f}" for figure in figures) + ratios)
+
+
+def flatness(folder: Path, text: str = TWO_HOPS) -> float:
+    """Cost on the largest graph over that on the smallest, of the medians."""
+    graphs = [chain_of_tasks(size) for size in (SIZES[0], SIZES[-1])]
+    sets = [MatchSet(parse(text).compile(), graph._projection) for graph in graphs]
+    rounds = [[added(graph, kept) for graph, kept in zip(graphs, sets, strict=True)] for _ in range(ROUNDS)]
+    first, last = (median(figures) for figures in zip(*rounds, strict=True))
+    return float(last / first)
 
 
 def chain_of_tasks(size: int) -> Graph:

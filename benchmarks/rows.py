@@ -41,7 +41,7 @@ def _append(name: str, store: str, batch: int, batches: int, reach: float, **opt
     return Row(name, f"appends:{store}_ours", reach, "us", both, f"appends:{store}_bare", both)
 
 
-def _whole(name: str, kind: str, reach: float, store: Mapping[str, str]) -> Row:
+def _whole(name: str, kind: str, reach: float | None, store: Mapping[str, str]) -> Row:
     both = {**RUN_100K, **store}
     return Row(name, f"whole_runs:{kind}_ours", reach, "s", both, f"whole_runs:{kind}_bare", both)
 
@@ -97,21 +97,18 @@ ROWS: tuple[Row, ...] = (
     _growth("growth of a step by 100,000 events, memory", "memory"),
     _growth("growth of a step by 100,000 events, SQLite", "sqlite"),
     _growth("growth of a step, memory, patterns, views, relations and delays subscribed", "memory", all_in="yes"),
-    Row(
-        "growth of a step by 30,000 events, Postgres",
-        "steps:growth",
-        1.2,
-        "x",
-        {"store": "postgres", "early": "1000", "late": "30000", **PG},
-    ),
+    _growth("growth of a step by 100,000 events, Postgres", "postgres", **PG),
     Row("a paid call above two bare synced commits, SQLite", "calls:overhead", 300.0, "us", {"turns": "500"}),
     Row("growth of a paid call in a conversation of 1,000 turns, memory", "calls:growth", 1.2, "x", {"turns": "1000"}),
     _whole("load of 100,000 events, SQLite", "load", 0.35, {}),
     _whole("load of 100,000 events, Postgres", "load", 0.35, PG),
     Row("peak memory of that load, SQLite", "whole_runs:load_memory", 150.0, "MB", RUN_100K),
+    Row("peak memory of that load, Postgres", "whole_runs:load_memory", 150.0, "MB", {**RUN_100K, **PG}),
+    _whole("load of 100,000 events that behaviors made, SQLite", "load", None, {"by": "behaviors"}),
     _whole("fork of 100,000 events, SQLite full", "fork", 1.2, {}),
     _whole("fork of 100,000 events, Postgres", "fork", 1.2, PG),
     _whole("diff of two runs of 100,000 events, SQLite", "diff", 1.5, {}),
+    _whole("diff of two runs of 100,000 events, Postgres", "diff", 1.5, PG),
     Row("status(20) at 100,000 events", "whole_runs:status_microseconds", 100.0, "us", RUN_100K),
     Row(
         "1,000 idle behaviors on other types, memory",
@@ -122,6 +119,7 @@ ROWS: tuple[Row, ...] = (
         "steps:step",
         {"store": "memory", "steps": "10000"},
     ),
+    Row("one relation added under a two-hop pattern, 100,000 objects over 100", "patterns:flatness", 1.3, "x", {}),
     Row(
         "listing 1,000 runs of 1,000 events, SQLite",
         "whole_runs:list_milliseconds",
@@ -145,13 +143,13 @@ ROWS: tuple[Row, ...] = (
         {"runs": "1000", "each": "1000", **PG},
     ),
     Row(
-        "inspect of 100,000 events over 100, SQLite",
-        "whole_runs:inspect_seconds",
+        "activegraph inspect of a run of 100,000 events over one of 100, SQLite",
+        "starting:command",
         1.5,
-        "s",
-        RUN_100K,
-        "whole_runs:inspect_seconds",
-        {"events": "100"},
+        "ms",
+        {"arguments": "inspect {url}", **RUN_100K},
+        "starting:command",
+        {"arguments": "inspect {url}", "events": "100"},
     ),
     Row(
         "migrate of 100,000 events, SQLite to Postgres",
@@ -216,4 +214,6 @@ ROWS: tuple[Row, ...] = (
         "ms",
         {"arguments": "inspect {url}", **PG},
     ),
+    Row("slowest command that looks at a small run, SQLite", "starting:slowest", 200.0, "ms", {}),
+    Row("slowest command that looks at a small run, Postgres", "starting:slowest", 300.0, "ms", PG),
 )
