@@ -15,7 +15,7 @@ from activegraph.errors import ConcurrentWriterError
 from activegraph.store import verify_run
 from support.equal_logs import essences
 from support.killed import KILLED, commits_of, ended_at_commit, in_a_process, kill, wait_for
-from support.paid_program import RUN, log_of, opened, to_the_end
+from support.paid_program import RUN, log_of, opened, replayed_strictly, to_the_end
 from support.scripted import CallBook
 
 FULL = os.environ.get("ACTIVEGRAPH_TEST_SCALE") == "full"
@@ -47,8 +47,9 @@ class Whole:
         self.calls = book.lines()
 
     def check(self, url: str, book: CallBook, in_flight: int) -> None:
-        """The finished log is this one's, and each call was made once, but for those that were in flight."""
+        """The finished log is this one's, does it again, and each call was made once, but for those in flight."""
         assert essences(log_of(url)) == self.essences
+        replayed_strictly(url)
         assert verify_run(url, RUN).ok
         made, expected = Counter(book.lines()), Counter(self.calls)
         assert set(made) == set(expected)
@@ -91,6 +92,7 @@ def test_a_process_that_ends_in_a_call_makes_it_again_with_the_same_key(
         url, book = new_url(), new_book()
         assert wait_for(in_a_process(partial(to_the_end, url, book, call, after=after))) == KILLED
         killed_in = whole.calls[call - 1]
+        replayed_strictly(url)
         to_the_end(url, book)
         assert Counter(book.lines())[killed_in] == Counter(whole.calls)[killed_in] + after
         whole.check(url, book, in_flight=int(after))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from activegraph.behaviors.base import Behavior, RelationBehavior
@@ -24,7 +25,7 @@ from pydantic import BaseModel
 from support.killed import KILLED
 from support.scripted import CallBook, ScriptedProvider, answer, asking
 
-__all__ = ["RUN", "Killer", "Model", "behaviors", "log_of", "opened", "to_the_end", "tools"]
+__all__ = ["RUN", "Killer", "Model", "behaviors", "log_of", "opened", "replayed_strictly", "to_the_end", "tools"]
 
 RUN = "run_1"
 
@@ -183,6 +184,17 @@ def opened(url: str, book: CallBook, at: int = 0, *, after: bool = False, **fiel
     except (StoreNotFoundError, RunNotFoundError):
         runtimes.append(Runtime(Graph(run_id=RUN, clock=FrozenClock()), persist_to=url, **options))
     return runtimes[0]
+
+
+def replayed_strictly(url: str) -> None:
+    """Execute the run again beside its log, without a provider and with tools that must not be called."""
+
+    class Uncalled(Killer):
+        def __call__(self, *words: str) -> None:
+            raise AssertionError(f"called: {words}")
+
+    unused = Uncalled(CallBook(Path(os.devnull)))
+    Runtime.load(url, RUN, behaviors=behaviors(), tools=tools(unused), replay_strict=True).close()
 
 
 def log_of(url: str) -> list[Event]:

@@ -18,7 +18,7 @@ from activegraph.packs import (
     tool,
 )
 from activegraph.runtime.runtime import Runtime
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 from support.installed_packs import installed_from, write_pack
 from support.runtimes import emit, loaded, new
 from support.scripted import ScriptedProvider, answer, asking
@@ -203,6 +203,33 @@ def test_a_behavior_that_fails_now_and_did_not_then_is_told_of(path: Path) -> No
     error = divergence(path, storage(behaviors=[other, rank]))
     assert error.kind == "length_mismatch"
     assert error.context["cause"] == "changed code: 'storage.measure' fails now: LookupError: no such volume"
+
+
+def test_an_approval_that_a_changed_schema_refuses_is_told_of(path: Path) -> None:
+    class Small(BaseModel):
+        size_gb: int = Field(default=1, lt=3)
+
+    ran(path)
+
+    error = divergence(path, storage(object_types=[ObjectType("volume", Small)]))
+    assert error.expected == "approval.proposed"
+    assert "PackSchemaViolation" in error.context["cause"]
+    with new(
+        [], persist_to=path.with_name("host.db"), packs=[Pack("one", "1", object_types=[ObjectType("memo", Volume)])]
+    ) as runtime:
+        proposed = {
+            "approval_id": "approval_001",
+            "object_type": "memo",
+            "reason": "",
+            "kind": "object",
+            "data": {"size_gb": 4},
+        }
+        emit(runtime, "approval.proposed", proposed)
+        runtime.approve("approval_001", "anna")
+
+    error = divergence(path.with_name("host.db"), Pack("one", "1", object_types=[ObjectType("memo", Small)]))
+    assert error.expected == "approval.granted"
+    assert error.context["cause"].startswith("changed code: 'approve' fails now: PackSchemaViolation")
 
 
 def test_secrets_are_taken_from_what_is_given(path: Path) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from activegraph.core.codec import encode_payload_bytes
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.ids import IDGen
+from activegraph.core.log_lines import text_of
 from activegraph.runtime.mark_reading import Mark, Scheduled, mark_of
 from activegraph.runtime.queue import is_lifecycle
 from activegraph.runtime.verification.comparing import Difference, difference_of
@@ -99,6 +101,12 @@ class Meeting:
     def finished_early(self, missing: Recorded) -> None:
         """The re-execution has nothing more to do, and the record has."""
         self.difference = Difference(missing.row, missing.row.type, None, None)
+
+    def refused(self, missing: Recorded, who: str, error: Exception) -> None:
+        """What the host did then is refused now."""
+        told = {"behavior": who, "exception_type": type(error).__name__, "message": text_of(error)}
+        self.finished_early(missing)
+        self.failure = encode_payload_bytes(told)
 
     def next_in_invocation(self) -> Recorded | None:
         """The next event of the running invocation: one of its own, or its outcome. None where there is none."""

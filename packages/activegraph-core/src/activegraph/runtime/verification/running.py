@@ -21,7 +21,7 @@ from activegraph.core.event import Event, make_event, raw_payload
 from activegraph.core.graph import Graph
 from activegraph.core.ids import IDGen
 from activegraph.core.log_lines import silence
-from activegraph.errors import ApprovalNotFoundError
+from activegraph.errors import ApprovalNotFoundError, PackSchemaViolation
 from activegraph.runtime.approvals import approve, deny
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.engine import Engine
@@ -167,11 +167,14 @@ class Verification:
             made = self._recorded.peek(1)
             if made is None or made.row.type != "object.created" or made.row.caused_by != found.row.id:
                 return False
-        with self._as_host():
-            if found.row.type == "approval.granted":
-                approve(engine, approval_id, payload.get("approved_by"))
-            else:
-                deny(engine, approval_id, payload.get("denied_by"), str(payload.get("reason", "")))
+        try:
+            with self._as_host():
+                if found.row.type == "approval.granted":
+                    approve(engine, approval_id, payload.get("approved_by"))
+                else:
+                    deny(engine, approval_id, payload.get("denied_by"), str(payload.get("reason", "")))
+        except PackSchemaViolation as error:
+            self._meeting.refused(found, "approve", error)
         return True
 
     def _take_over(self, found: Recorded) -> None:
