@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from activegraph.core.event import Event, raw_payload
+from activegraph.core.event import Event
 from activegraph.errors import CorruptedEventPayloadError
-from activegraph.runtime.scanner import StoredEvent
+from activegraph.runtime.scanner import StoredEvent, row_of
 from activegraph.store.base import RunRecord
 from activegraph.store.refusals import missing_position
 from activegraph.store.runs import advice_naming, most_recent_run_id, open_store, run_not_found
@@ -114,7 +114,7 @@ class StoredRun:
             return next(
                 iter(deque((r for r in self.rows() if r.type in types and r.actor == "runtime"), maxlen=1)), None
             )
-        return _row(0, found[0]) if found else None
+        return row_of(0, found[0]) if found else None
 
     def of_types(self, *types: str) -> Iterator[Event]:
         """The events of these types in order, by index where the store has one."""
@@ -143,20 +143,7 @@ class StoredRun:
         by_range = getattr(self.store, "iter_range", None)
         events = islice(self.store.iter_events(), start - 1, None) if by_range is None else by_range(start)
         for position, event in enumerate(events, start):
-            yield _row(position, event)
-
-
-def _row(position: int, event: Event) -> StoredEvent:
-    return StoredEvent(
-        position,
-        event.id,
-        event.type,
-        event.actor,
-        raw_payload(event),
-        event.frame_id,
-        event.caused_by,
-        event.timestamp,
-    )
+            yield row_of(position, event)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from activegraph.tools.base import Tool
 if TYPE_CHECKING:
     from activegraph.packs.values import Pack
 
-__all__ = ["Attachment", "changes_between", "make_attachment"]
+__all__ = ["CONTENT", "Attachment", "changes_between", "make_attachment"]
 
 
 class Attachment(Struct, frozen=True):
@@ -158,7 +158,7 @@ def _model_of(settings: Any) -> str | None:
     return model if isinstance(model, str) and model else None
 
 
-_CONTENT = (
+CONTENT = (
     "version",
     "prompts",
     "settings",
@@ -175,7 +175,7 @@ _CONTENT = (
 def changes_between(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs between two payloads of `pack.loaded`, in words; empty if their content is the same."""
     changed: list[str] = []
-    for key in _CONTENT:
+    for key in CONTENT:
         old, new = recorded.get(key), now.get(key)
         if _same(old, new):
             continue

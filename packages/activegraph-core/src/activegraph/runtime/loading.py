@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from activegraph.core.clock import Clock
-from activegraph.core.event import raw_payload
 from activegraph.core.graph import Graph
 from activegraph.core.log import WINDOW
 from activegraph.core.projection import GRAPH_TYPES, MalformedGraphEvent
@@ -24,7 +23,7 @@ from activegraph.errors import LogInconsistencyError
 from activegraph.runtime.approvals import Approvals
 from activegraph.runtime.call_origin import CallOrigin
 from activegraph.runtime.mark_reading import mark_of
-from activegraph.runtime.scanner import CutOff, LogRow, LogScanner, StoredEvent, event_of
+from activegraph.runtime.scanner import CutOff, LogRow, LogScanner, StoredEvent, event_of, row_of
 from activegraph.store.serde import checked_payload, inconsistency_logged
 
 if TYPE_CHECKING:
@@ -250,16 +249,7 @@ def _check_payload(row: LogRow, run_id: str) -> None:
 
 def _read_events(store: EventStore) -> Iterator[StoredEvent]:
     for position, event in enumerate(store.iter_events(), 1):
-        yield StoredEvent(
-            position,
-            event.id,
-            event.type,
-            event.actor,
-            raw_payload(event),
-            event.frame_id,
-            event.caused_by,
-            event.timestamp,
-        )
+        yield row_of(position, event)
 
 
 def _read_prefix(graph: Graph, store: EventStore, cut: CutOff, recent: deque[LogRow]) -> deque[LogRow]:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from activegraph.core.event import Event, make_event
+from activegraph.core.event import Event, make_event, raw_payload
 from activegraph.core.log_lines import say
 from activegraph.core.projection import Projection
 from activegraph.core.state import RelationState
@@ -24,7 +24,17 @@ from activegraph.runtime.mark_reading import Mark, Scheduled, Stop, Turn, about_
 from activegraph.runtime.queue import SUBSCRIBABLE, is_internal
 from activegraph.runtime.relating import relations_touching, strings_of
 
-__all__ = ["CutOff", "LogRow", "LogScanner", "Point", "StoredEvent", "WaitingEntry", "WaitingEvent", "event_of"]
+__all__ = [
+    "CutOff",
+    "LogRow",
+    "LogScanner",
+    "Point",
+    "StoredEvent",
+    "WaitingEntry",
+    "WaitingEvent",
+    "event_of",
+    "row_of",
+]
 
 _logger = logging.getLogger("activegraph.runtime")
 
@@ -72,6 +82,20 @@ def event_of(row: LogRow) -> Event:
     payload = row.payload
     raw = payload if isinstance(payload, bytes) else payload.encode("utf-8", "surrogatepass")
     return make_event(row.id, row.type, raw, row.actor, row.frame_id, row.caused_by, row.timestamp, canonical=False)
+
+
+def row_of(position: int, event: Event) -> StoredEvent:
+    """An event as the row that it has, or would have, at a position of a log."""
+    return StoredEvent(
+        position,
+        event.id,
+        event.type,
+        event.actor,
+        raw_payload(event),
+        event.frame_id,
+        event.caused_by,
+        event.timestamp,
+    )
 
 
 class WaitingEvent(Struct, gc=False):

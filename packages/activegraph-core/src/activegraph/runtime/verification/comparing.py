@@ -7,24 +7,14 @@ from typing import Any, NamedTuple
 
 from activegraph.core.codec import decode_canonical, encode_payload_bytes
 from activegraph.core.event import Event, raw_payload
+from activegraph.packs.attachment import CONTENT
 from activegraph.runtime.compare import essence, shown_payload
 from activegraph.runtime.scanner import LogRow
 from activegraph.runtime.verification.recorded import Recorded
 
 __all__ = ["Difference", "difference_of"]
 
-_OF_PACKS = (
-    "name",
-    "version",
-    "prompts",
-    "settings",
-    "object_types",
-    "relation_types",
-    "behaviors",
-    "inactive_behaviors",
-    "tools",
-    "policies",
-)
+_OF_PACKS = ("name", *CONTENT)
 """What a `pack.loaded` is compared by."""
 
 

@@ -6,7 +6,7 @@ from activegraph.core.event import Event, raw_payload
 from activegraph.core.log import RunLog
 from activegraph.core.projection import Projection
 from activegraph.core.recorder import Recorder
-from activegraph.runtime.scanner import LogScanner, StoredEvent
+from activegraph.runtime.scanner import LogScanner, row_of
 from activegraph.runtime.verification.meeting import Meeting
 
 __all__ = ["MeetingRecorder"]
@@ -46,16 +46,5 @@ class MeetingRecorder(Recorder):
         self.log.advance((event,))
 
     def _saw(self, event: Event, position: int) -> None:
-        self.owes.see(
-            StoredEvent(
-                position,
-                event.id,
-                event.type,
-                event.actor,
-                raw_payload(event),
-                event.frame_id,
-                event.caused_by,
-                event.timestamp,
-            )
-        )
+        self.owes.see(row_of(position, event))
         self.meeting.met()

@@ -17,7 +17,7 @@ from msgspec import Struct
 from activegraph.behaviors.base import AnyBehavior
 from activegraph.core.changes import Stamp
 from activegraph.core.codec import decode_canonical, encode_payload_bytes
-from activegraph.core.event import Event, make_event, raw_payload
+from activegraph.core.event import make_event
 from activegraph.core.graph import Graph
 from activegraph.core.ids import IDGen
 from activegraph.core.log_lines import silence
@@ -27,7 +27,7 @@ from activegraph.runtime.budget import Budget
 from activegraph.runtime.engine import Engine
 from activegraph.runtime.outside import CallOptions
 from activegraph.runtime.owed import Owed
-from activegraph.runtime.scanner import LogScanner, StoredEvent
+from activegraph.runtime.scanner import LogScanner, row_of
 from activegraph.runtime.subscriptions import Subscriptions
 from activegraph.runtime.turns import dispatch
 from activegraph.runtime.verification.comparing import Difference
@@ -197,7 +197,7 @@ class Verification:
         self._ids.reseed_from_events((event,))
         meeting.feed(found, id)
         if self._engine is not None:
-            self._engine.approvals.see(_stored(event))
+            self._engine.approvals.see(row_of(row.position, event))
         self._recorder.take_over(event)
 
     def _free_id(self, recorded_id: str) -> str:
@@ -256,9 +256,3 @@ def _renamed(value: Any, meeting: Meeting) -> Any:
     if isinstance(value, dict):
         return {key: _renamed(item, meeting) for key, item in value.items()}
     return meeting.present_id(value) if isinstance(value, str) else value
-
-
-def _stored(event: Event) -> StoredEvent:
-    return StoredEvent(
-        0, event.id, event.type, event.actor, raw_payload(event), event.frame_id, event.caused_by, event.timestamp
-    )
