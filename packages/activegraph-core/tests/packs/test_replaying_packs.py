@@ -122,6 +122,34 @@ def test_other_settings_of_a_later_process_hold_from_there_on(path: Path) -> Non
     replay(path, storage())
 
 
+def test_settings_that_are_given_are_held_against_those_that_were_in_force_last(path: Path) -> None:
+    pack_loaded = ran(path, threshold=0.7, limits={"most": 9})
+    same = {"threshold": 0.7, "limits": {"most": 9}}
+    replay(path, (storage(), same))
+
+    error = divergence(path, (storage(), {**same, "threshold": 0.8}))
+    assert (error.event_id, error.kind) == (pack_loaded, "payload_mismatch")
+    assert error.context["diff"] == ["settings.threshold:", "  - 0.7", "  + 0.8"]
+    assert error.context["cause"] == "changed pack: settings"
+
+    with loaded(path, [], packs=[(storage(), {"threshold": 0.9})]) as runtime:
+        runtime.run_goal("again")
+        later = [event.id for event in runtime.graph.events if event.type == "pack.loaded"][-1]
+    replay(path, (storage(), {"threshold": 0.9}))
+    assert divergence(path, (storage(), same)).event_id == later
+
+
+def test_settings_that_are_given_for_a_fork_are_a_base_for_its_overrides(path: Path) -> None:
+    pack_loaded = ran(path, threshold=0.7)
+    with loaded(path, [], packs=[storage()]) as parent:
+        fork = parent.fork(pack_loaded, packs=[storage()], pack_settings={"storage": {"limits": {"most": 5}}})
+        fork.run_goal("x")
+
+    replay(path, (storage(), {"threshold": 0.7}), run_id=fork.run_id)
+    error = divergence(path, (storage(), {"threshold": 0.6}), run_id=fork.run_id)
+    assert error.context["diff"] == ["settings.threshold:", "  - 0.7", "  + 0.6"]
+
+
 def test_overrides_of_a_fork_are_applied(path: Path) -> None:
     pack_loaded = ran(path, threshold=0.7)
     parent = loaded(path, [], packs=[storage()])
@@ -245,7 +273,7 @@ def test_secrets_are_taken_from_what_is_given(path: Path) -> None:
     with new([], persist_to=path, packs=[(pack, {"key": "secret", "other": 7})]) as runtime:
         runtime.run_goal("x")
 
-    replay(path, (pack, {"key": "secret", "other": 99}))
+    replay(path, (pack, {"key": "secret", "other": 7}))
     with pytest.raises(PackSettingsMissingError):
         replay(path, pack)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from activegraph.core.codec import decode_canonical
 from activegraph.errors import IncompatibleRuntimeState, PackNotFoundError
 from activegraph.packs.attachment import Attachment
 from activegraph.packs.loaded import LoadedPacks
@@ -12,19 +13,41 @@ from activegraph.packs.loading import RecordedPack, Surroundings, checked_packs,
 from activegraph.packs.models import validated
 from activegraph.packs.settings import effective_settings, merged, without_masks
 from activegraph.runtime.lookup import own_tools
+from activegraph.runtime.pack_events import recorded_packs
 
 if TYPE_CHECKING:
     from activegraph.packs.values import Pack
     from activegraph.runtime.engine import Engine
+    from activegraph.runtime.scanner import LogRow
 
-__all__ = ["attach_recorded_pack"]
+__all__ = ["attach_recorded_pack", "latest_loads"]
 
 
-def attach_recorded_pack(engine: Engine, payload: Mapping[str, Any], event_id: str, given: Any) -> Attachment:
+def latest_loads(rows: Callable[[], Iterable[LogRow]], given: Any) -> frozenset[str]:
+    """Ids of the last recorded `pack.loaded` of each pack that was passed with settings.
+
+    Settings that are passed are those that the run would go on with, so they are held against what was in force last.
+    """
+    names = {pack.name for pack, settings in checked_packs(given) if settings is not None}
+    latest: dict[str, str] = {}
+    for row in rows() if names else ():
+        if row.type == "pack.loaded" and row.actor == "runtime":
+            name = decode_canonical(row.payload).get("name")
+            if name in names:
+                latest[name] = row.id
+    return frozenset(latest.values())
+
+
+def attach_recorded_pack(
+    engine: Engine, payload: Mapping[str, Any], event_id: str, given: Any, *, is_latest: bool
+) -> Attachment:
     """Attach the pack of a recorded `pack.loaded` in the place of an earlier one of its name.
 
+    It has the settings that are recorded there; where it was loaded last, those that were passed, if any were.
+
     Args:
-        given: The packs that the caller passed, with settings where there are secrets, which no log knows.
+        given: The packs that the caller passed.
+        is_latest: Whether it was passed with settings, and is loaded for the last time.
 
     Raises:
         IncompatibleRuntimeState: The pack was not passed, and is not installed.
@@ -37,11 +60,14 @@ def attach_recorded_pack(engine: Engine, payload: Mapping[str, Any], event_id: s
         tuple(behavior.name for behavior in engine.behaviors_now() if id(behavior) not in of_packs), own_tools(engine)
     )
     recorded = payload.get("settings")
-    if settings is not None and isinstance(recorded, Mapping):
+    if is_latest:
+        known = recorded_packs(engine.log).get(pack.name)
+        settings = effective_settings(pack, settings, recorded=None, overrides=() if known is None else known.overrides)
+    elif settings is not None and isinstance(recorded, Mapping):
         base = effective_settings(pack, settings, recorded=None, overrides=())
         settings = validated(pack.settings_schema, merged(base, without_masks(recorded)))
-    known = RecordedPack(payload, event_id, ())
-    attachment = prepare(pack, settings, loaded=loaded, recorded=known, around=around)
+    load = RecordedPack(payload, event_id, ())
+    attachment = prepare(pack, settings, loaded=loaded, recorded=load, around=around)
     # None stands for a pack that `loaded` has already, and this one was taken out of it.
     attached = cast(Attachment, attachment)
     engine.use_packs(loaded.plus(attached))

@@ -58,10 +58,18 @@ class Verification:
 
     Args:
         recorded: The log to follow, at its front.
+        latest_loads: Ids of the `pack.loaded` where the settings that were passed are held against the record.
     """
 
     def __init__(
-        self, recorded: RecordedRun, run_id: str, declared: Declared, *, setup_count: int, forked_at: str | None
+        self,
+        recorded: RecordedRun,
+        run_id: str,
+        declared: Declared,
+        *,
+        setup_count: int,
+        forked_at: str | None,
+        latest_loads: frozenset[str] = frozenset(),
     ) -> None:
         clock, ids = RecordedClock(), IDGen()
         graph = Graph(ids, clock, run_id)  # type: ignore[arg-type]  # a clock of its own
@@ -73,6 +81,7 @@ class Verification:
         graph._recorder = self._recorder
         self._graph = graph
         self._declared = declared
+        self._latest_loads = latest_loads
         self._setup_count = setup_count
         self._engine: Engine | None = None
         self._is_queue_old = False
@@ -140,7 +149,13 @@ class Verification:
         self._take_over(found)
 
     def _load_pack(self, engine: Engine, found: Recorded) -> None:
-        attachment = attach_recorded_pack(engine, found.event().payload, found.row.id, self._declared.packs)
+        attachment = attach_recorded_pack(
+            engine,
+            found.event().payload,
+            found.row.id,
+            self._declared.packs,
+            is_latest=found.row.id in self._latest_loads,
+        )
         payload = encode_payload_bytes(attachment.payload())
         with self._as_host():
             event = engine.writer.event("pack.loaded", payload, Stamp("runtime", None, engine.frame_id))

@@ -13,6 +13,7 @@ from activegraph.runtime.loading import read_log
 from activegraph.runtime.measures import count_divergence
 from activegraph.runtime.scanner import LogRow
 from activegraph.runtime.verification.comparing import Difference
+from activegraph.runtime.verification.packs import latest_loads
 from activegraph.runtime.verification.recorded import RecordedRun
 from activegraph.runtime.verification.report import divergence
 from activegraph.runtime.verification.running import Declared, Verification
@@ -84,7 +85,14 @@ class _Attempt:
 
     def __init__(self, log: StoredLog, declared: Declared) -> None:
         self.recorded = RecordedRun(log.rows(), setup_count=log.setup_count, forked_at=log.forked_at)
-        run = Verification(self.recorded, log.run_id, declared, setup_count=log.setup_count, forked_at=log.forked_at)
+        run = Verification(
+            self.recorded,
+            log.run_id,
+            declared,
+            setup_count=log.setup_count,
+            forked_at=log.forked_at,
+            latest_loads=latest_loads(log.rows, declared.packs),
+        )
         self.difference: Difference | None = run.difference()
         self.failure = run.failure
         known = {behavior.name for behavior in get_registry() if declared.behaviors is None}
