@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def _one_by_one(joined: re.Match[str]) -> str:
     return "".join(f"{joined[1]}{name}{joined[3]}" for name in joined[2].split(", "))
 
 
+@cache
 def load_library() -> griffe.Module:
     """The import package of all our distributions, from their sources, nothing of it executed."""
     loader = griffe.GriffeLoader(

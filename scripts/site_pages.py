@@ -40,6 +40,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         text = (ROOT / name).read_text(encoding="utf-8")
         shown = _leading_inside(text, ".", page) if name.endswith(".md") else f"# Licence\n\n```text\n{text}```\n"
         files.append(File.generated(config, page, content=shown))
+    files.append(File.generated(config, "examples/index.md", content=_examples_page()))
     for example in _examples():
         files.append(File.generated(config, _page_of(example), content=_example_page(example)))
     pages = [file.src_uri for file in files.documentation_pages()]
@@ -81,11 +82,15 @@ def _expanded(nav: Any, pages: list[str], named: set[str]) -> Any:
     items: list[Any] = []
     for item in nav:
         if isinstance(item, str) and "*" in item:
-            found = [page for page in pages if fnmatchcase(page, item) and page not in named]
+            found = [page for page in pages if _matches(page, item) and page not in named]
             items += sorted(found, key=lambda page: (not page.endswith("/index.md"), page))
         else:
             items.append(_expanded(item, pages, named))
     return items
+
+
+def _matches(page: str, pattern: str) -> bool:
+    return page.count("/") == pattern.count("/") and fnmatchcase(page, pattern)
 
 
 def _forwarding(address: str) -> str:
@@ -126,6 +131,23 @@ def _page_of(example: Path) -> str:
     return f"examples/{example.stem}.md"
 
 
+def _examples_page() -> str:
+    rows = [f"| [`{each.name}`]({each.stem}.md) | {_idea(each)} |" for each in _examples()]
+    return (
+        "# Examples\n\nPrograms of the folder `examples/`, one idea each. Every one runs as it is, offline, in an empty "
+        "folder, and a test sees to it that it prints what its last lines say.\n\n"
+        "| Program | shows |\n|---|---|\n" + "\n".join(rows) + "\n"
+    )
+
+
+def _idea(example: Path) -> str:
+    """What an example shows, in the first line of its docstring or the first paragraph of its README."""
+    if example.is_dir():
+        paragraphs = (example / "README.md").read_text(encoding="utf-8").split("\n\n")
+        return re.sub(r"\[([^]]+)\]\([^)]*\)", r"\1", " ".join(paragraphs[1].split()))
+    return (ast.get_docstring(ast.parse(example.read_text(encoding="utf-8"))) or example.stem).partition("\n")[0]
+
+
 def _example_page(example: Path) -> str:
     """An example as a page: what it shows, and its files."""
     if example.is_dir():
@@ -133,9 +155,8 @@ def _example_page(example: Path) -> str:
         sources = sorted(path for path in example.rglob("*.py") if path.stat().st_size)
         shown = [f"## `{path.relative_to(example)}`\n\n{_block(path)}" for path in sources]
         return "\n\n".join([_leading_inside(text, f"examples/{example.name}", _page_of(example)), *shown])
-    title, _, _ = (ast.get_docstring(ast.parse(example.read_text(encoding="utf-8"))) or example.stem).partition("\n")
-    place = f"`{os.path.relpath(example, ROOT)}`"
-    return f"# {title.rstrip('.')}\n\n{place}\n\n{_block(example)}"
+    title = example.stem.replace("_", " ").capitalize()
+    return f"# {title}\n\n{_idea(example)}\n\n`{os.path.relpath(example, ROOT)}`:\n\n{_block(example)}"
 
 
 def _block(source: Path) -> str:

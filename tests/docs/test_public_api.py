@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import griffe
 import pytest
 from shared_packages import load_library
+from support.pages import read_snippets
 from write_public_api import DIRECTIVE, OTHER_NAMES, PAGES, RECORD, differences, import_paths, public_api, public_names
 
+ROOT = Path(__file__).parents[2]
 NAMES = public_names()
+PAGES_WITH_CODE = sorted(
+    str(page.relative_to(ROOT))
+    for pattern in ("README.md", "docs/**/*.md", "packages/*/README.md", "examples/*.py")
+    for page in ROOT.glob(pattern)
+)
 
 
 def _described() -> list[str]:
@@ -68,6 +77,29 @@ def test_the_reference_describes_only_what_is_public_and_each_thing_once() -> No
 
     assert [path for path in described if path not in public] == []
     assert sorted(described) == sorted(set(described))
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_CODE)
+def test_what_the_documents_import_is_public(page: str) -> None:
+    private = []
+    for snippet in _python_of(ROOT / page):
+        for node in ast.walk(ast.parse(snippet)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "activegraph":
+                known = [*NAMES.get(str(node.module), []), *_submodules_of(str(node.module))]
+                private += [f"{node.module}.{alias.name}" for alias in node.names if alias.name not in known]
+
+    assert private == []
+
+
+def _python_of(page: Path) -> list[str]:
+    if page.suffix == ".py":
+        return [page.read_text()]
+    return [each.text for each in read_snippets(page) if each.kind == "python" or each.name.endswith(".py")]
+
+
+def _submodules_of(module: str) -> list[str]:
+    below = [name.removeprefix(f"{module}.") for name in NAMES if name.startswith(f"{module}.")]
+    return [name for name in below if "." not in name]
 
 
 def test_every_public_thing_says_what_it_is() -> None:

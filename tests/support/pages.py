@@ -7,6 +7,7 @@ What a page may hold:
 - ```` ```console ````: lines that begin with `$ ` are commands, the lines below each are what it
   prints on both streams; none means that the output is not shown. `# exit 3` at the end of a
   command says with which code it ends, else it is 0.
+- a block of any language with `title="NAME"`: a file of that name, saved in the folder and not run.
 - any other language: shown, not run.
 
 In what is printed, `...` stands for anything (as in doctest).
@@ -25,17 +26,18 @@ from pathlib import Path
 
 __all__ = ["Snippet", "check_page", "read_snippets"]
 
-_FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_TITLE = re.compile(r'\btitle="([^"]+)"')
 _EXIT = re.compile(r"\s+# exit (\d+)$")
 _SECONDS_A_PAGE = 120
 
 
 @dataclass
 class Snippet:
-    """One piece of a page that runs: a Python block, or one command."""
+    """One piece of a page that does something: a Python block, a command, or a file that is saved."""
 
     kind: str
-    """`python` or `command`."""
+    """`python`, `command` or `file`."""
 
     text: str
     line: int
@@ -43,14 +45,18 @@ class Snippet:
     """What it prints; None where the page doesn't say."""
 
     exit_code: int = 0
+    name: str = ""
+    """Of a file."""
 
 
 @dataclass
 class _Page:
     snippets: list[Snippet] = field(default_factory=list)
 
-    def add_block(self, language: str, body: str, line: int) -> None:
-        if language == "python":
+    def add_block(self, language: str, options: str, body: str, line: int) -> None:
+        if title := _TITLE.search(options):
+            self.snippets.append(Snippet("file", body, line, name=title[1]))
+        elif language == "python":
             self.snippets.append(Snippet("python", body, line))
         elif language == "console":
             self._add_commands(body, line)
@@ -78,7 +84,7 @@ def read_snippets(page: Path) -> list[Snippet]:
     """What runs on `page`, in order."""
     text, found = page.read_text(), _Page()
     for block in _FENCE.finditer(text):
-        found.add_block(block[1], block[2], text.count("\n", 0, block.start()) + 2)
+        found.add_block(block[1], block[2], block[3], text.count("\n", 0, block.start()) + 2)
     return found.snippets
 
 
@@ -87,7 +93,7 @@ def check_page(page: Path, folder: Path) -> None:
     snippets = read_snippets(page)
     done = subprocess.run(
         [sys.executable, __file__],
-        input=json.dumps([(snippet.kind, snippet.text) for snippet in snippets]),
+        input=json.dumps([(snippet.kind, snippet.text, snippet.name) for snippet in snippets]),
         capture_output=True,
         text=True,
         cwd=folder,
@@ -128,9 +134,11 @@ def _run_all() -> None:
     import linecache
 
     answers, namespace = os.fdopen(os.dup(1), "w"), {"__name__": "__main__"}
-    for number, (kind, text) in enumerate(json.loads(sys.stdin.read())):
+    for number, (kind, text, file) in enumerate(json.loads(sys.stdin.read())):
         printed, code = io.StringIO(), 0
-        if kind == "command":
+        if kind == "file":
+            Path(file).write_text(text)
+        elif kind == "command":
             done = subprocess.run(
                 ["bash", "-c", text], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
             )

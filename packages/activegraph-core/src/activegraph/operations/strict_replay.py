@@ -33,7 +33,8 @@ def replay_strictly(
     Raises:
         ReplayDivergenceError: At the first event that the run does not do again.
         InvalidRuntimeConfiguration: `Runtime.load` has no such argument.
-        What `replay_run` raises.
+        StoreNotFoundError, RunNotFoundError: There is no such store or run.
+        CorruptedEventPayloadError, LogInconsistencyError: The log cannot be read as a run.
     """
     declared = _declared(options)
     projection, frame_id = Projection(), None
