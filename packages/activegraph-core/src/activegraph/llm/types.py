@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
+from activegraph.core.model_dump import plain_dump
+
 __all__ = ["LLMMessage", "LLMResponse", "ToolCall"]
 
 
@@ -91,10 +93,9 @@ class LLMResponse:
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON values: `cost_usd` as text, `parsed` dumped where it is a model."""
-        dump = getattr(self.parsed, "model_dump", None)
         return {
             "raw_text": self.raw_text,
-            "parsed": self.parsed if dump is None else dump(mode="json"),
+            "parsed": plain_dump(self.parsed) if hasattr(self.parsed, "model_dump") else self.parsed,
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
             "cost_usd": str(self.cost_usd),

@@ -18,7 +18,6 @@ __all__ = [
     "MASK",
     "fields_of",
     "is_model",
-    "is_secret",
     "refusal_lines",
     "validated",
     "validated_json",
@@ -31,11 +30,6 @@ MASK = "**********"
 def is_model(value: object) -> bool:
     """Whether `value` is an instance of a model."""
     return hasattr(type(value), "model_fields")
-
-
-def is_secret(value: object) -> bool:
-    """Whether `value` is one that pydantic keeps from being shown."""
-    return hasattr(value, "get_secret_value")
 
 
 def fields_of(model: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from activegraph.core.model_dump import plain_dump
 from activegraph.errors import PackSchemaViolation
 from activegraph.packs.models import refusal_lines, validated
 
@@ -39,7 +40,7 @@ class Schemas:
             return data
         declared, pack = found
         try:
-            dumped: dict[str, Any] = declared.schema.model_validate(data).model_dump(mode="json")
+            dumped: dict[str, Any] = plain_dump(declared.schema.model_validate(data))
         except ValueError as error:
             raise _violation(error, type, pack) from error
         return dumped

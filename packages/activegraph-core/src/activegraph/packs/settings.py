@@ -7,13 +7,14 @@ recorded overrides come on top. The environment is never read.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, Union, get_args, get_origin
 
+from activegraph.core.model_dump import plain_dump
 from activegraph.errors import PackSettingsMissingError
 from activegraph.errors.base import shown
-from activegraph.packs.models import MASK, fields_of, is_model, is_secret, refusal_lines, validated, validated_json
+from activegraph.packs.models import MASK, fields_of, is_model, refusal_lines, validated, validated_json
 
 if TYPE_CHECKING:
     from activegraph.packs.values import Pack
@@ -119,22 +120,14 @@ def _model_in(annotation: Any) -> Any:
 
 def recorded_form(settings: Any) -> dict[str, Any]:
     """The settings as the log keeps them: JSON values by field name, keys sorted, secrets masked."""
-    dumped = settings.model_dump(mode="json", by_alias=False, round_trip=True)
-    secret = settings.model_dump(mode="python", by_alias=False, round_trip=True)
-    form: dict[str, Any] = _masked(dumped, secret)
+    form: dict[str, Any] = _with_sorted_keys(plain_dump(settings, mask=MASK, by_alias=False, round_trip=True))
     return form
 
 
-def _masked(dumped: Any, plain: Any) -> Any:
-    if is_secret(plain):
-        return MASK
-    if isinstance(dumped, dict) and isinstance(plain, Mapping):
-        # Keys of other types than text are written differently in the two, values stand in one order.
-        pairs = zip(dumped.items(), plain.values(), strict=True)
-        return dict(sorted((key, _masked(value, other)) for (key, value), other in pairs))
-    if isinstance(dumped, list) and isinstance(plain, Iterable) and not isinstance(plain, (str, bytes)):
-        return [_masked(value, other) for value, other in zip(dumped, plain, strict=True)]
-    return dumped
+def _with_sorted_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_sorted_keys(value[key]) for key in sorted(value)}
+    return [_with_sorted_keys(item) for item in value] if isinstance(value, list) else value
 
 
 def without_masks(tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from activegraph.core.canonical_json import canonical_hash
 from activegraph.core.event import Event
+from activegraph.core.model_dump import plain_dump
 from activegraph.tools.answers import Answers, recorded_answers
 
 __all__ = ["CachedToolResponse", "ToolCache", "canonicalize_args", "hash_tool_call", "recorded_cost"]
@@ -47,8 +48,7 @@ def canonicalize_args(args: Any) -> Any:
         return {key: canonicalize_args(value) for key, value in args.items()}
     if isinstance(args, (list, tuple)):
         return [canonicalize_args(value) for value in args]
-    dump = getattr(args, "model_dump", None)
-    return args if dump is None or isinstance(args, type) else dump(mode="json")
+    return plain_dump(args) if hasattr(args, "model_dump") and not isinstance(args, type) else args
 
 
 def hash_tool_call(*, tool_name: str, args: Any) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from activegraph.behaviors.models import instance_of_dump
 from activegraph.core.canonical_json import canonical_json
 from activegraph.core.codec import decode_canonical, encode_plain
+from activegraph.core.model_dump import plain_dump
 from activegraph.errors import NonSerializableEventError, ToolError
 from activegraph.errors.base import shown
 from activegraph.tools.base import Tool
@@ -65,7 +66,7 @@ def checked_output(tool: Tool, response: CachedToolResponse) -> Any:
     output = response.output
     try:
         if tool.output_schema is not None and not response.is_dump:
-            output = instance_of_dump(tool.output_schema, output).model_dump(mode="json")
+            output = plain_dump(instance_of_dump(tool.output_schema, output))
         return decode_canonical(encode_plain(output, "output", 2))
     except Exception as error:  # as above
         raise _refusal("tool.invalid_output", f"the result of tool {tool.name!r} was refused", tool, error) from error

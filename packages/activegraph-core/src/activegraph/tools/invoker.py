@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from activegraph.behaviors.models import is_model_class
 from activegraph.core.log_lines import say
+from activegraph.core.model_dump import plain_dump
 from activegraph.errors import ToolError
 from activegraph.tools.base import Tool
 from activegraph.tools.cache import CachedToolResponse
@@ -54,7 +55,7 @@ class DirectToolInvoker:
         try:
             result = tool.fn(args, ctx)
             is_model = is_model_class(type(result))
-            output = result.model_dump(mode="json") if is_model else result
+            output = plain_dump(result) if is_model else result
         except ToolError:
             raise
         except Exception as error:  # the body is its author's code
