@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,21 @@ class Volume(BaseModel):
     seen: datetime | None = None
 
 
+class Kind(Enum):
+    SSD = "ssd"
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(strict=True)
+    size_gb: int = 1
+    kind: Kind | None = None
+    seen: datetime | None = None
+    folder: Path = Path("/")
+    span: tuple[int, int] = (1, 2)
+    tags: set[str] = set()
+    name: str = Field("x", alias="theName")
+
+
 class Closed(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: str
@@ -36,7 +52,12 @@ class Open(BaseModel):
 PACK = Pack(
     name="storage",
     version="1.0.0",
-    object_types=[ObjectType("volume", Volume), ObjectType("closed", Closed), ObjectType("open", Open)],
+    object_types=[
+        ObjectType("volume", Volume),
+        ObjectType("closed", Closed),
+        ObjectType("open", Open),
+        ObjectType("strict", Strict),
+    ],
     relation_types=[
         RelationType("mounted_on", ["volume"], ["host", "rack"]),
         RelationType("near"),
@@ -173,6 +194,17 @@ def test_fields_with_an_alias_are_checked_by_patches_under_the_names_that_are_st
         runtime.graph.patch_object(host.id, {"name": 5})
 
 
+def test_a_patch_of_a_strict_schema_is_checked_by_what_the_log_holds() -> None:
+    graph = with_pack().graph
+    made = graph.add_object("strict", {"span": (3, 4), "seen": datetime(2026, 1, 1, tzinfo=UTC), "tags": {"a"}})
+
+    graph.patch_object(made.id, {"size_gb": 2, "span": [5, 6]})
+    with pytest.raises(PackSchemaViolation, match="strict"):
+        graph.patch_object(made.id, {"size_gb": "3"})
+
+    assert graph.get_object(made.id).data["size_gb"] == 2  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize(
     ("type", "source", "target", "side"),
     [
@@ -256,6 +288,36 @@ def test_a_proposal_is_checked_when_it_is_made_and_again_when_it_is_approved() -
     assert runtime.graph.get_object(volume).data["kind"] == "ssd"  # type: ignore[union-attr]
     with pytest.raises(ApprovalNotFoundError):
         runtime.approve("approval_001")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"kind": Kind.SSD},
+        {"folder": Path("/data"), "theName": "y"},
+        {"seen": datetime(2026, 1, 1, tzinfo=UTC), "span": (3, 4)},
+        {"tags": {"b", "a"}, "size_gb": 7},
+    ],
+    ids=lambda data: next(iter(data)),
+)
+@pytest.mark.parametrize("again", [False, True], ids=["at-once", "loaded"])
+def test_what_can_be_added_can_be_proposed_and_approved(data: dict[str, Any], again: bool, tmp_path: Path) -> None:
+    @behavior(on=["ask"])
+    def asks(event: Any, graph: Any, ctx: Any) -> None:
+        ctx.propose_object("strict", data)
+
+    runtime = new([asks], persist_to=tmp_path / "run.db", packs=[PACK])
+    added = runtime.graph.add_object("strict", data)
+    runtime.graph.emit(Event(runtime.graph.ids.event(), "ask", {}))
+    runtime.run_until_idle()
+    assert runtime.errors == []
+    if again:
+        runtime.close()
+        runtime = loaded(tmp_path / "run.db", packs=[PACK])
+
+    approved = runtime.approve("approval_001")
+
+    assert runtime.graph.get_object(approved).data == added.data  # type: ignore[union-attr]
 
 
 def test_a_validator_that_raises_something_else_is_heard_and_changes_nothing() -> None:

@@ -51,8 +51,12 @@ _SOME_TIME = "2026-05-15T10:32:01Z"
 class SchemaCheck(Protocol):
     """Asked before a change is emitted; may refuse it by raising. Projecting a log asks nobody."""
 
-    def object_data(self, type: str, data: dict[str, Any]) -> dict[str, Any]:
-        """What is stored for the data of a new object; `data` itself where nothing is to be said of the type."""
+    def object_data(self, type: str, data: dict[str, Any], *, recorded: bool = False) -> dict[str, Any]:
+        """What is stored for the data of a new object; `data` itself where nothing is to be said of the type.
+
+        Args:
+            recorded: Whether `data` has been in the log already.
+        """
 
     def judges_object(self, type: str) -> bool:
         """Whether data of this type is looked at."""
@@ -111,26 +115,27 @@ class GraphWriter:
         evidence: Sequence[str] | None = None,
         *,
         object_id: str | None = None,
+        recorded: bool = False,
     ) -> ObjectState:
         """Emit `object.created`; the id is the next one unless it was drawn before."""
-        type, encoded_type, encoded, references = self._encode_object(stamp, type, data, evidence)
+        type, encoded_type, encoded, references = self._encode_object(stamp, type, data, evidence, recorded)
         id = self.ids.object(type) if object_id is None else object_id
         now = self.clock.now()
         payload = object_created(encode_plain(id), encoded_type, encoded, self._provenance(stamp, now, references))
         take(self.event("object.created", payload, stamp, now))
         return self.projection.objects[id]
 
-    def check_object(self, stamp: Stamp, type: str, data: dict[str, Any]) -> None:
+    def check_object(self, stamp: Stamp, type: str, data: dict[str, Any], *, recorded: bool = False) -> None:
         """Raise what `add_object` would raise, with nothing emitted and no id drawn."""
-        self._encode_object(stamp, type, data, None)
+        self._encode_object(stamp, type, data, None, recorded)
 
     def _encode_object(
-        self, stamp: Stamp, type: str, data: dict[str, Any], evidence: Sequence[str] | None
+        self, stamp: Stamp, type: str, data: dict[str, Any], evidence: Sequence[str] | None, recorded: bool
     ) -> tuple[str, bytes, bytes, bytes]:
         type = require_text("type", type)
         encoded_type = encode_plain(type, "object.type", 2)
         if self.schemas is not None:
-            data = self.schemas.object_data(type, self._own_fields("data", data, stamp))
+            data = self.schemas.object_data(type, self._own_fields("data", data, stamp), recorded=recorded)
         encoded = self._encode_fields("data", data, "object.data", stamp)
         references = encoded_evidence(evidence)
         if len(encoded) + len(references) > _LARGE:

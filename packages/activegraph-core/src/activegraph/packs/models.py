@@ -21,6 +21,7 @@ __all__ = [
     "refusal_lines",
     "validated",
     "validated_json",
+    "validated_recorded",
 ]
 
 MASK = "**********"
@@ -50,6 +51,17 @@ def validated(schema: Any, data: Mapping[str, Any]) -> Any:
 def validated_json(schema: Any, data: Mapping[str, Any]) -> Any:
     """The same for data that went through JSON, so that a strict schema takes dates and the like as texts."""
     return schema.model_validate_json(json.dumps(data), **_by_name())
+
+
+def validated_recorded(schema: Any, data: Mapping[str, Any]) -> Any:
+    """The same for data as the log holds it, be it JSON or not: a strict schema's tuples are lists there."""
+    try:
+        return validated(schema, data)
+    except ValueError as refusal:
+        try:
+            return validated_json(schema, data)
+        except TypeError:  # it holds what JSON cannot
+            raise refusal from None
 
 
 @cache

@@ -6,12 +6,12 @@ declares are not looked at.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from activegraph.core.model_dump import plain_dump
 from activegraph.errors import PackSchemaViolation
-from activegraph.packs.models import refusal_lines, validated
+from activegraph.packs.models import refusal_lines, validated_recorded
 
 if TYPE_CHECKING:
     from activegraph.packs.values import ObjectType, Pack, RelationType
@@ -29,18 +29,34 @@ class Schemas:
             self._objects.update({each.name: (each, pack.name) for each in pack.object_types})
             self._relations.update({each.name: (each, pack.name) for each in pack.relation_types})
 
-    def object_data(self, type: str, data: dict[str, Any]) -> dict[str, Any]:
+    def object_data(self, type: str, data: dict[str, Any], *, recorded: bool = False) -> dict[str, Any]:
         """What is stored for `data`: the schema's dump, with defaults filled in and values converted.
+
+        Args:
+            recorded: Whether `data` has been in the log already.
 
         Raises:
             PackSchemaViolation: The schema refuses it.
         """
+        return self._dumped(type, data, validated_recorded if recorded else _validated_as_given)
+
+    def proposed_data(self, type: str, data: dict[str, Any]) -> dict[str, Any]:
+        """What the log holds for `data` that is no object yet: JSON values of the fields that are given.
+
+        Raises:
+            PackSchemaViolation: The schema refuses it.
+        """
+        return self._dumped(type, data, _validated_as_given, exclude_unset=True)
+
+    def _dumped(
+        self, type: str, data: dict[str, Any], validate: Callable[[Any, Any], Any], **how: Any
+    ) -> dict[str, Any]:
         found = self._objects.get(type)
         if found is None:
             return data
         declared, pack = found
         try:
-            dumped: dict[str, Any] = plain_dump(declared.schema.model_validate(data))
+            dumped: dict[str, Any] = plain_dump(validate(declared.schema, data), **how)
         except ValueError as error:
             raise _violation(error, type, pack) from error
         return dumped
@@ -56,10 +72,10 @@ class Schemas:
             return
         declared, pack = found
         try:
-            validated(declared.schema, after)
+            validated_recorded(declared.schema, after)
         except ValueError as error:
             try:
-                validated(declared.schema, before)
+                validated_recorded(declared.schema, before)
             except ValueError:
                 return
             raise _violation(error, type, pack) from error
@@ -86,6 +102,10 @@ class Schemas:
     def judges_object(self, type: str) -> bool:
         """Whether a loaded pack declares this object type."""
         return type in self._objects
+
+
+def _validated_as_given(schema: Any, data: dict[str, Any]) -> Any:
+    return schema.model_validate(data)
 
 
 def _violation(error: ValueError, type: str, pack: str) -> PackSchemaViolation:

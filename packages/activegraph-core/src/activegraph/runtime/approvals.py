@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from activegraph.core.changes import Stamp, require_fields, require_text
 from activegraph.core.codec import check_header, decode_canonical, encode_payload_bytes
 from activegraph.core.frozen import freeze
-from activegraph.errors import ApprovalNotFoundError
+from activegraph.errors import ApprovalNotFoundError, NonSerializableEventError
 from activegraph.packs.pending import PendingApproval
 from activegraph.runtime.call_origin import NO_CALLS, Calls
 
@@ -135,8 +135,9 @@ def propose_object(step: Invocation, object_type: str, data: dict[str, Any], rea
         "data": data,
         "behavior": step.name,
     }
-    encode_payload_bytes(payload)  # refused data must draw no id
     step.writer.check_object(step.stamp, object_type, data)
+    payload["data"] = _recordable(step, object_type, data)
+    encode_payload_bytes(payload)  # refused data must draw no id
     payload["approval_id"] = approval_id = step.writer.ids.approval()
     step.take(step.writer.event("approval.proposed", encode_payload_bytes(payload), step.stamp))
     stamp = step.stamp
@@ -144,6 +145,18 @@ def propose_object(step: Invocation, object_type: str, data: dict[str, Any], rea
         calls = Calls(stamp.llm_request_event_id, stamp.tool_request_event_ids)
         step.engine.approvals.stands_on(approval_id, calls)
     return approval_id
+
+
+def _recordable(step: Invocation, object_type: str, data: dict[str, Any]) -> dict[str, Any]:
+    """`data` as it was given, or as its pack's schema writes it where it holds what only a schema can write."""
+    schemas = step.engine.packs.schemas
+    try:
+        encode_payload_bytes(data)
+    except NonSerializableEventError:
+        if schemas is None:
+            raise
+        return schemas.proposed_data(object_type, data)
+    return data
 
 
 def approve(engine: Engine, approval_id: str, approved_by: str | None) -> str:
@@ -156,7 +169,7 @@ def approve(engine: Engine, approval_id: str, approved_by: str | None) -> str:
     approval, proposed = proposal.approval, proposal.event_id
     who = check_header("actor", approved_by) or "user"
     writer, recorder = engine.writer, engine.recorder
-    writer.check_object(Stamp(who, proposed, engine.frame_id), approval.object_type, approval.data)
+    writer.check_object(Stamp(who, proposed, engine.frame_id), approval.object_type, approval.data, recorded=True)
     object_id = writer.ids.object(approval.object_type)
     with recorder.transaction():
         granted = writer.event(
@@ -173,7 +186,9 @@ def approve(engine: Engine, approval_id: str, approved_by: str | None) -> str:
         )
         recorder.record(granted)
         stamp = Stamp(who, granted.id, engine.frame_id, *proposal.calls)
-        writer.add_object(recorder.record, stamp, approval.object_type, approval.data, object_id=object_id)
+        writer.add_object(
+            recorder.record, stamp, approval.object_type, approval.data, object_id=object_id, recorded=True
+        )
         engine.approvals.settle(approval_id)
     return object_id
 
