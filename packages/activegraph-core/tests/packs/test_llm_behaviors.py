@@ -116,3 +116,27 @@ def test_an_exported_tool_is_called_by_its_short_name_too_in_this_runtime_alone(
     assert activegraph.get_tool_registry() == []
     with pytest.raises(activegraph.MissingToolError):
         new([outside], llm_provider=ScriptedProvider()).run_goal("why")
+
+
+def test_a_tool_of_another_pack_is_called_by_its_canonical_name() -> None:
+    asks = llm_behavior(name="asks", on=["goal.created"], tools=[look])(lambda event, graph, ctx, out: None)
+    provider = ScriptedProvider(asking(("storage.look", {"host": "a"})), answer("fine"))
+    tools_only = Pack("storage", "1.0.0", tools=[look])
+    runtime = new(llm_provider=provider, packs=[tools_only, Pack("other", "1", behaviors=[asks])])
+    runtime.run_goal("why")
+
+    assert runtime.errors == []
+    assert [e.payload["tool"] for e in runtime.graph.events if e.type == "tool.requested"] == ["storage.look"]
+
+
+@pytest.mark.parametrize("name", ["probe", "storage.probe"])
+def test_a_later_tool_does_not_take_the_place_of_a_packs(name: str) -> None:
+    @activegraph.llm_behavior(on=["goal.created"], tools=["probe"])
+    def outside(event: Any, graph: Any, ctx: Any, out: Any) -> None: ...
+
+    runtime = new([outside], llm_provider=ScriptedProvider(), packs=[Pack("storage", "1", tools=[probe])])
+    activegraph.tool(name=name)(lambda args, ctx: None)
+
+    with pytest.raises(InvalidRuntimeConfiguration, match=f"two different tools are named '{name}'"):
+        runtime.run_goal("why")
+    assert len(runtime.graph.events) == 0

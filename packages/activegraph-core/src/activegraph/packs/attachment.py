@@ -23,7 +23,7 @@ from activegraph.tools.base import Tool
 if TYPE_CHECKING:
     from activegraph.packs.values import Pack
 
-__all__ = ["CONTENT", "Attachment", "changes_between", "make_attachment"]
+__all__ = ["CONTENT", "Attachment", "ToolOf", "changes_between", "make_attachment"]
 
 
 class Attachment(Struct, frozen=True):
@@ -73,8 +73,8 @@ class Attachment(Struct, frozen=True):
         return payload
 
 
-ToolOf = Callable[[str, str], Tool]
-"""Gives the tool that a behavior means by a text: the behavior's canonical name, and the text."""
+ToolOf = Callable[[str, Tool | str], Tool]
+"""Gives the tool that a behavior means: the behavior's canonical name, and a text or another pack's tool."""
 
 
 def make_attachment(pack: Pack, settings: Any, tool_of: Callable[[Mapping[str, Tool]], ToolOf]) -> Attachment:
@@ -99,7 +99,7 @@ def make_attachment(pack: Pack, settings: Any, tool_of: Callable[[Mapping[str, T
             continue
         ours = _canonical(behavior, pack, settings)
         if isinstance(ours, LLMBehavior):
-            ours.tools = [copies.get(id(t), t) if isinstance(t, Tool) else find(ours.name, t) for t in ours.tools]
+            ours.tools = [copies.get(id(one)) or find(ours.name, one) for one in ours.tools]
         active.append(ours)
     return Attachment(pack, settings, tuple(active), tuple(inactive), tuple(own.values()), exported)
 

@@ -30,6 +30,9 @@ class LoadedPacks:
         self.exported = {name: tool for each in attachments for name, tool in each.exported.items()}
         """Tools by the short names under which others may call them too."""
         self._by_name = {each.name: each for each in attachments}
+        self._copies = {
+            id(tool): ours for each in attachments for tool, ours in zip(each.pack.tools, each.tools, strict=True)
+        }
         self._owner = {id(behavior): each for each in attachments for behavior in each.behaviors}
 
     def plus(self, attachment: Attachment) -> LoadedPacks:
@@ -53,6 +56,10 @@ class LoadedPacks:
     def gate_of(self, object_type: str) -> str:
         """The first pack whose policies want approval for this type; empty if none does."""
         return next((each.name for each in self.attachments if each.gates(object_type)), "")
+
+    def copy_of(self, tool: Tool) -> Tool:
+        """A pack's tool as this runtime has it, under its canonical name; itself if it is of none of these packs."""
+        return self._copies.get(id(tool), tool)
 
     def with_short_name(self, name: str) -> list[tuple[str, AnyBehavior]]:
         """The behaviors that are called `name` within their packs, with the packs' names."""

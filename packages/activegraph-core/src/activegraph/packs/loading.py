@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from activegraph.errors import InvalidArgumentType, PackConflictError, PackVersionConflictError
 from activegraph.errors.base import shown
-from activegraph.packs.attachment import Attachment, make_attachment
+from activegraph.packs.attachment import Attachment, ToolOf, make_attachment
 from activegraph.packs.loaded import LoadedPacks
 from activegraph.packs.settings import Override, effective_settings
 from activegraph.packs.tool_names import find_tool
@@ -102,8 +102,12 @@ def prepare(
             raise _other_settings(pack)
         return None
 
-    def finder(own: Mapping[str, Tool]) -> Callable[[str, str], Tool]:
-        return lambda behavior, name: find_tool(name, behavior, pack.name, own, loaded, around.tools)
+    def finder(own: Mapping[str, Tool]) -> ToolOf:
+        return lambda behavior, one: (
+            loaded.copy_of(one)
+            if isinstance(one, Tool)
+            else find_tool(one, behavior, pack.name, own, loaded, around.tools)
+        )
 
     _require_free_types(pack, loaded)
     attachment = make_attachment(pack, settings, finder)

@@ -82,8 +82,7 @@ class ModelBehaviors:
 
     def collect_tools(self, behaviors: Iterable[AnyBehavior]) -> dict[str, Tool]:
         """All tools that these behaviors, this runtime and its packs know, by name."""
-        of_packs = self._pack_tools()
-        return {**of_packs, **by_name([*self.own_tools(behaviors).values(), *of_packs.values()])}
+        return by_name(self.own_tools(behaviors).values(), also=self._pack_tools())
 
     def own_tools(self, behaviors: Iterable[AnyBehavior]) -> dict[str, Tool]:
         """The same without the packs'."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from activegraph.errors import InvalidRuntimeConfiguration, InvalidToolRegistration
 from activegraph.tools.base import Tool
@@ -44,13 +44,16 @@ def checked_tools(values: Iterable[object]) -> tuple[Tool, ...]:
     return tuple(tools)
 
 
-def by_name(tools: Iterable[Tool]) -> dict[str, Tool]:
+def by_name(tools: Iterable[Tool], also: Mapping[str, Tool] | None = None) -> dict[str, Tool]:
     """Tools under their names. The same object may come several times.
+
+    Args:
+        also: Tools under names that may be others than their own.
 
     Raises:
         InvalidRuntimeConfiguration: Two different tools have one name.
     """
-    named: dict[str, Tool] = {}
+    named: dict[str, Tool] = dict(also or {})
     for one in tools:
         if named.setdefault(one.name, one) is not one:
             raise InvalidRuntimeConfiguration(
