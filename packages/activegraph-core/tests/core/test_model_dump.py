@@ -120,7 +120,7 @@ def test_a_secret_is_masked_even_where_its_model_would_show_it() -> None:
         def _key(self, value: SecretStr) -> str:
             return value.get_secret_value()
 
-    assert plain_dump(Open(), mask="***") == {"key": "***", "empty": "***", "many": {"a": ["***"]}}
+    assert plain_dump(Open(), of_secret=lambda secret: "***") == {"key": "***", "empty": "***", "many": {"a": ["***"]}}
     assert plain_dump(Open())["key"] == "sk-hush"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from activegraph import FrozenClock, Graph, Runtime, list_runs
+from activegraph import Event, FrozenClock, Graph, Runtime, list_runs
 from activegraph.errors import (
     EventNotFoundError,
     IncompatibleRuntimeState,
@@ -20,7 +20,7 @@ from activegraph.errors import (
 from activegraph.packs import Pack, behavior
 from activegraph.packs.assignments import read_assignments
 from activegraph.store import fork_run, sqlite_url
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretBytes, SecretStr
 from support.installed_packs import installed_from, write_pack
 from support.runtimes import RUN, new, types_of
 
@@ -29,12 +29,22 @@ class Limits(BaseModel):
     most: int = Field(default=3, ge=0)
 
 
+class Guarded(BaseModel):
+    most: int = 1
+    key: SecretStr | None = None
+    below: Guarded | None = None
+
+
 class Settings(BaseModel):
     threshold: float = Field(default=0.5, le=1)
     limits: Limits | None = Limits()
     modes: dict[str, int] = {}
     nothing: Limits | None = None
     key: SecretStr = SecretStr("")
+    other_key: SecretStr | None = None
+    guarded: Guarded = Guarded()
+    several: list[Guarded] = []
+    delay: float = 0.0
 
 
 @behavior(on=["goal.created"])
@@ -201,6 +211,7 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     ),
     "a path into a number": ("evt_004", {"storage": {"threshold": {"of": 1}}}, "threshold"),
     "a secret": ("evt_004", {"storage": {"key": "sk-new"}}, "'key' of pack 'storage' is a secret"),
+    "a path into a number that is nothing": ("evt_004", {"storage": {"delay": {"of": 1}}}, "delay"),
     "no settings of a pack": ("evt_004", {"storage": {}}, "must be a dict of settings"),
     "settings that are no dict": ("evt_004", {"storage": 3}, "must be a dict of settings"),
     "a list": ("evt_004", ["storage.threshold=1"], "must be a dict of dicts"),
@@ -246,6 +257,63 @@ def test_values_are_checked_by_the_schema_of_the_attached_pack(url: str) -> None
         assert says in refusal.value.summary
     assert len(list_runs(url)) == 1
     assert parent.fork("evt_004", pack_settings={"storage": {"modes": {"new": 7}, "nothing": {"most": 1}}}).run_id
+
+
+SECRETS: dict[str, Any] = {
+    "other_key": "sk-new",
+    "guarded": {"key": "sk-new"},
+    "guarded.below": {"below": {"key": "sk-new"}},
+    "several": [{"key": "sk-new"}],
+}
+
+
+@pytest.mark.parametrize("where", SECRETS)
+@pytest.mark.parametrize("schema", [Settings, "another field that its mask does not fit"])
+def test_what_would_be_a_secret_is_refused_though_the_log_has_none_there_yet(
+    where: str, schema: Any, tmp_path: Path
+) -> None:
+    class Picky(Settings):
+        key: SecretStr = Field(SecretStr(""), min_length=20)
+
+    pack = Pack("storage", "1", settings_schema=Settings if schema is Settings else Picky)
+    parent = new(persist_to=tmp_path / "run.db", packs=[(pack, {"key": "sk-of-twenty-letters"})])
+    parent.run_goal("x")
+    name = where.partition(".")[0]
+
+    with pytest.raises(InvalidRuntimeConfiguration, match="is a secret"):
+        parent.fork("evt_002", pack_settings={"storage": {name: SECRETS[where]}})
+
+    assert len(list_runs(sqlite_url(tmp_path / "run.db"))) == 1
+    assert parent.fork("evt_002", pack_settings={"storage": {"guarded": {"most": 2}}}).run_id
+
+
+def test_an_override_reaches_a_strict_schema_whose_settings_are_given(tmp_path: Path) -> None:
+    class Strict(BaseModel):
+        model_config = ConfigDict(strict=True)
+        places: tuple[int, ...] = (1,)
+        key: SecretBytes = SecretBytes(b"")
+        folder: Path = Path("/")
+
+    pack = Pack("storage", "1", settings_schema=Strict)
+    with new(persist_to=tmp_path / "run.db", packs=[pack]) as parent:
+        parent.run_goal("x")
+        fork = parent.fork("evt_002", pack_settings={"storage": {"places": [4, 5]}})
+    fork.load_pack(pack, Strict(key=SecretBytes(b"hush"), folder=Path("/data")))
+
+    assert fork._engine.packs.settings("storage") == Strict(
+        places=(4, 5), key=SecretBytes(b"hush"), folder=Path("/data")
+    )
+    fork.close()
+
+
+def test_an_override_that_somebody_wrote_by_hand_and_that_is_none_is_let_be(url: str) -> None:
+    with open_run(url) as runtime:
+        for number, overrides in enumerate(("none", [1], None)):
+            payload = {"pack": "storage", "overrides": overrides}
+            runtime.graph.emit(Event(f"evt_90{number}", "pack.settings_overridden", payload, "runtime"))
+        runtime.load_pack(PACK, {"modes": {"a": 1}, "key": "k"})
+
+    assert by_url(url, "evt_902", {"storage": {"threshold": 0.7}})
 
 
 def test_values_are_checked_by_an_installed_pack_of_the_recorded_version_and_by_no_other(

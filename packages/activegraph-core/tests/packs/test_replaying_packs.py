@@ -18,7 +18,7 @@ from activegraph.packs import (
     tool,
 )
 from activegraph.runtime.runtime import Runtime
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from support.installed_packs import installed_from, write_pack
 from support.runtimes import emit, loaded, new
 from support.scripted import ScriptedProvider, answer, asking
@@ -276,6 +276,26 @@ def test_secrets_are_taken_from_what_is_given(path: Path) -> None:
     replay(path, (pack, {"key": "secret", "other": 7}))
     with pytest.raises(PackSettingsMissingError):
         replay(path, pack)
+
+
+def test_secrets_are_taken_from_what_is_given_at_every_load_of_a_strict_schema(path: Path) -> None:
+    class Strict(BaseModel):
+        model_config = ConfigDict(strict=True)
+        key: SecretStr
+        places: tuple[int, ...] = (1,)
+
+    @behavior(on=["goal.created"])
+    def uses(event: Any, graph: Any, ctx: Any) -> None:
+        graph.add_object("note", {"length": len(ctx.settings.key.get_secret_value()), "of": ctx.settings.places})
+
+    pack = Pack("vault", "1", behaviors=[uses], settings_schema=Strict)
+    latest = Strict(key=SecretStr("secret"), places=(4, 5))
+    with new([], persist_to=path, packs=[(pack, Strict(key=SecretStr("secret"), places=(2, 3)))]) as runtime:
+        runtime.run_goal("x")
+    with loaded(path, packs=[(pack, latest)]) as runtime:
+        runtime.run_goal("y")
+
+    replay(path, (pack, latest))
 
 
 def test_an_installed_pack_need_not_be_given(path: Path, tmp_path: Path) -> None:

@@ -48,12 +48,18 @@ class Secret(BaseModel):
     word: SecretStr
 
 
+class PartlyShownBag(BaseModel):
+    numbers: set[int]
+    b: int = Field(exclude=True)
+
+
 ANSWERS: dict[type[BaseModel], str] = {
     Aliased: '{"theWord": "x"}',
     Computed: '{"n": 2}',
     Growing: 'It is: {"text": "a"}',
     PartlyShown: '{"a": 1, "b": 2}',
     Secret: '{"word": "hush"}',
+    PartlyShownBag: '{"numbers": [3, 100, 20], "b": 2}',
 }
 
 schemas = pytest.mark.parametrize(

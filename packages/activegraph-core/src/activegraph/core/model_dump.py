@@ -7,7 +7,7 @@ Nothing here imports pydantic: whoever has a model has it already.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,15 +18,15 @@ from activegraph.core.codec import encode_plain
 __all__ = ["is_secret", "plain_dump"]
 
 
-def plain_dump(model: Any, *, mask: str | None = None, **how: Any) -> Any:
+def plain_dump(model: Any, *, of_secret: Callable[[Any], Any] | None = None, **how: Any) -> Any:
     """`model.model_dump(mode="json", **how)`, the members of sets in order.
 
     Args:
-        mask: What stands for each secret, however the model itself would show it.
+        of_secret: Gives what stands for a secret, however the model itself would show it.
     """
     dumped = model.model_dump(mode="json", **how)
     cls: Any = type(model)  # mypy takes a class for something that has no hash
-    return dumped if mask is None and not _may_hold_sets(cls) else _settled(dumped, model, mask)
+    return dumped if of_secret is None and not _may_hold_sets(cls) else _settled(dumped, model, of_secret)
 
 
 def is_secret(value: object) -> bool:
@@ -45,16 +45,16 @@ def _may_hold_sets(cls: type) -> bool:
     return any(sign in schema for sign in _SIGNS)
 
 
-def _settled(dumped: Any, live: Any, mask: str | None) -> Any:
+def _settled(dumped: Any, live: Any, of_secret: Callable[[Any], Any] | None) -> Any:
     """`dumped` with what `live`, which it is the dump of, tells of secrets and sets in it."""
-    if mask is not None and is_secret(live):
-        return mask
+    if of_secret is not None and is_secret(live):
+        return of_secret(live)
     if getattr(live, "__pydantic_root_model__", False):
-        return _settled(dumped, live.root, mask)
+        return _settled(dumped, live.root, of_secret)
     if isinstance(dumped, dict):
-        return {key: _settled(value, member, mask) for key, value, member in _members(dumped, live)}
+        return {key: _settled(value, member, of_secret) for key, value, member in _members(dumped, live)}
     if isinstance(dumped, list) and isinstance(live, (Set, Sequence)) and len(dumped) == len(live):
-        settled = [_settled(value, member, mask) for value, member in zip(dumped, live, strict=True)]
+        settled = [_settled(value, member, of_secret) for value, member in zip(dumped, live, strict=True)]
         return list(in_set_order(settled, encode_plain)) if isinstance(live, Set) else settled
     return dumped
 

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from activegraph.behaviors.models import instance_of_dump
+from activegraph.core.model_dump import plain_dump
 from activegraph.errors import LLMBehaviorError
 
 __all__ = ["parse_structured_response", "read_back"]
@@ -60,7 +61,7 @@ def read_back(recorded: Any, schema: type[_Schema], *, raw_text: str, **extras: 
     validator may change again what it has changed. So the text is read once more, if it leads to that dump.
 
     Args:
-        recorded: What `model_dump(mode="json")` gave.
+        recorded: What `plain_dump` gave.
         raw_text: The text of the answer.
         extras: Further keys of the failure.
 
@@ -69,7 +70,7 @@ def read_back(recorded: Any, schema: type[_Schema], *, raw_text: str, **extras: 
     """
     with suppress(Exception):  # no such text, or a serializer of the schema's own
         spoken = parse_structured_response(raw_text, schema)
-        if spoken.model_dump(mode="json") == recorded:  # type: ignore[attr-defined]
+        if plain_dump(spoken) == recorded:
             return spoken
     return _validated(recorded, schema, raw_text=raw_text, is_dump=True, **extras)
 

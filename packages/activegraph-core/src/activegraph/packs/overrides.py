@@ -21,7 +21,7 @@ from activegraph.errors import InvalidRuntimeConfiguration, NonSerializableEvent
 from activegraph.errors.base import shown
 from activegraph.packs.assignments import Assignments
 from activegraph.packs.models import MASK, refusal_lines, validated_json
-from activegraph.packs.settings import merged, unknown_setting
+from activegraph.packs.settings import holds_mask, merged, recorded_form, secret_setting, unknown_setting
 from activegraph.store.refusals import unknown_event
 from activegraph.store.runs import open_store
 from activegraph.store.url import parse_store_url
@@ -100,13 +100,15 @@ def _fields(event: LoggedEvent) -> dict[str, Any]:
 def _saw_load(known: PrefixPacks, payload: dict[str, Any]) -> None:
     name = payload.get("name", "")
     known.versions[name] = payload.get("version", "")
-    known.settings[name] = payload.get("settings") or {}
+    settings = payload.get("settings")
+    known.settings[name] = settings if isinstance(settings, dict) else {}
 
 
 def _saw_override(known: PrefixPacks, payload: dict[str, Any]) -> None:
     name = payload.get("pack", "")
-    if name in known.settings:
-        known.settings[name] = merged(known.settings[name], payload.get("overrides") or {})
+    overrides = payload.get("overrides")
+    if name in known.settings and isinstance(overrides, dict):
+        known.settings[name] = merged(known.settings[name], overrides)
 
 
 _OF_PACKS = {"pack.loaded": _saw_load, "pack.settings_overridden": _saw_override}
@@ -177,11 +179,13 @@ def _check(known: PrefixPacks, at_event: str, name: str, changes: Mapping[str, A
     unknown = _unknown(recorded, changes) if schema is None else unknown_setting(schema, changes)
     if unknown is not None:
         raise _refused(f"pack {name!r} has no setting {unknown!r}{_close_to(unknown, recorded)}")
-    secret = _secret(recorded, changes)
-    if secret is not None:
-        raise _refused(f"setting {secret!r} of pack {name!r} is a secret, and no log takes one: give it to `load_pack`")
+    _refuse_secret(name, _secret(recorded, changes))
     if schema is not None:
-        _check_values(name, schema, merged(recorded, changes))
+        chosen = _checked_values(name, schema, merged(recorded, changes))
+        # What was no secret yet, as a key that was not given, may be one now.
+        _refuse_secret(
+            name, secret_setting(schema, changes) if chosen is None else _secret(recorded_form(chosen), changes)
+        )
 
 
 def _unknown(recorded: Any, changes: Mapping[str, Any]) -> str | None:
@@ -190,8 +194,8 @@ def _unknown(recorded: Any, changes: Mapping[str, Any]) -> str | None:
         if key not in recorded:
             return key
         old = recorded[key]
-        if isinstance(value, Mapping) and old:
-            below = _unknown(old, value) if isinstance(old, Mapping) else next(iter(value), "")
+        if isinstance(value, Mapping) and old not in (None, {}):
+            below = _unknown(old, value) if isinstance(old, Mapping) else next(iter(value), None)
             if below is not None:
                 return f"{key}.{below}"
     return None
@@ -207,25 +211,31 @@ def _close_to(unknown: str, recorded: Mapping[str, Any]) -> str:
     return f"; did you mean {'.'.join([*above, close[0]])!r}?" if close else ""
 
 
-def _secret(recorded: Any, changes: Mapping[str, Any]) -> str | None:
-    """The dotted name of the first changed setting whose value the log keeps masked."""
+def _refuse_secret(name: str, secret: str | None) -> None:
+    if secret is not None:
+        raise _refused(f"setting {secret!r} of pack {name!r} is a secret, and no log takes one: give it to `load_pack`")
+
+
+def _secret(recorded: Mapping[str, Any], changes: Mapping[str, Any]) -> str | None:
+    """The dotted name of the first changed setting whose value the log keeps masked, or that holds such a value."""
     for key, value in changes.items():
-        old = recorded.get(key) if isinstance(recorded, Mapping) else None
-        if old == MASK:
-            return key
+        old = recorded.get(key)
         if isinstance(old, Mapping) and isinstance(value, Mapping):
             below = _secret(old, value)
             if below is not None:
                 return f"{key}.{below}"
+        elif holds_mask(old):
+            return key
     return None
 
 
-def _check_values(name: str, schema: Any, tree: dict[str, Any]) -> None:
+def _checked_values(name: str, schema: Any, tree: dict[str, Any]) -> Any:
+    """The settings that the tree stands for; None where its secrets, which are not known here, do not fit."""
     try:
-        validated_json(schema, tree)
+        return validated_json(schema, tree)
     except ValueError as error:
         if _is_about_masks_only(error, tree):
-            return
+            return None
         lines = "; ".join(refusal_lines(error, show_input=False).splitlines())
         raise _refused(f"settings of pack {name!r} would not fit {schema.__name__}: {lines}") from None
 

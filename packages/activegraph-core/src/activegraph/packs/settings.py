@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, Union, get_args, get_origin
 
-from activegraph.core.model_dump import plain_dump
+from activegraph.core.model_dump import is_secret, plain_dump
 from activegraph.errors import PackSettingsMissingError
 from activegraph.errors.base import shown
 from activegraph.packs.models import MASK, fields_of, is_model, refusal_lines, validated, validated_json
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Override",
     "effective_settings",
+    "holds_mask",
     "merged",
+    "overridden",
     "recorded_form",
+    "secret_setting",
     "settings_parameters",
     "unknown_setting",
     "without_masks",
@@ -66,7 +69,7 @@ def effective_settings(
             return validated_json(schema, tree)
         base = _base(pack, given)
         for override in overrides:
-            base = validated(schema, merged(base, override.values))
+            base = overridden(schema, base, override.values)
     except PackSettingsMissingError:
         raise
     except ValueError as error:
@@ -83,6 +86,14 @@ def _base(pack: Pack, given: object) -> Any:
     if isinstance(given, Mapping):
         return schema.model_validate(dict(given))
     raise _refused(pack, f"`settings` must be a dict or a {schema.__name__}, not {shown(given)}")
+
+
+def overridden(schema: Any, base: Any, values: Mapping[str, Any]) -> Any:
+    """Settings with others on top, which come from the log: a strict schema takes a list for a tuple in JSON only."""
+    try:
+        return validated(schema, merged(base, values))
+    except ValueError:
+        return validated_json(schema, merged(_revealed(base), values))
 
 
 def merged(base: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,6 +122,28 @@ def unknown_setting(schema: Any, values: Mapping[str, Any]) -> str | None:
     return None
 
 
+def secret_setting(schema: Any, values: Mapping[str, Any]) -> str | None:
+    """The dotted name of the first of `values` that is, or may hold, a secret; None if none does."""
+    for name, value in values.items():
+        field = schema.model_fields.get(name)
+        nested = None if field is None else _model_in(field.annotation)
+        if nested is not None and isinstance(value, Mapping):
+            below = secret_setting(nested, value)
+            if below is not None:
+                return f"{name}.{below}"
+        elif field is not None and _may_be_secret(field.annotation):
+            return name
+    return None
+
+
+def _may_be_secret(annotation: Any, seen: tuple[Any, ...] = ()) -> bool:
+    if annotation in seen:  # a model that holds itself
+        return False
+    fields = getattr(annotation, "model_fields", {}).values()
+    parts = (*get_args(annotation), *(field.annotation for field in fields))
+    return is_secret(annotation) or any(_may_be_secret(part, (*seen, annotation)) for part in parts)
+
+
 def _model_in(annotation: Any) -> Any:
     """The model that an annotation stands for, with or without `None`; None for any other annotation."""
     members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
@@ -120,8 +153,23 @@ def _model_in(annotation: Any) -> Any:
 
 def recorded_form(settings: Any) -> dict[str, Any]:
     """The settings as the log keeps them: JSON values by field name, keys sorted, secrets masked."""
-    form: dict[str, Any] = _with_sorted_keys(plain_dump(settings, mask=MASK, by_alias=False, round_trip=True))
+    form: dict[str, Any] = _with_sorted_keys(_dumped(settings, lambda secret: MASK))
     return form
+
+
+def _revealed(settings: Any) -> dict[str, Any]:
+    """The same with its secrets, for nobody's eyes."""
+    form: dict[str, Any] = _dumped(settings, _content)
+    return form
+
+
+def _dumped(settings: Any, of_secret: Callable[[Any], Any]) -> Any:
+    return plain_dump(settings, of_secret=of_secret, by_alias=False, round_trip=True)
+
+
+def _content(secret: Any) -> Any:
+    content = secret.get_secret_value()
+    return content.decode() if isinstance(content, bytes) else content
 
 
 def _with_sorted_keys(value: Any) -> Any:
@@ -136,15 +184,16 @@ def without_masks(tree: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in tree.items():
         if isinstance(value, Mapping):
             kept[key] = without_masks(value)
-        elif value != MASK and not _holds_mask(value):
+        elif not holds_mask(value):
             kept[key] = value
     return kept
 
 
-def _holds_mask(value: Any) -> bool:
-    if isinstance(value, list):
-        return any(item == MASK or _holds_mask(item) for item in value)
-    return isinstance(value, Mapping) and any(item == MASK or _holds_mask(item) for item in value.values())
+def holds_mask(value: Any) -> bool:
+    """Whether a recorded value is a secret, or holds one."""
+    if isinstance(value, Mapping):
+        return any(map(holds_mask, value.values()))
+    return any(map(holds_mask, value)) if isinstance(value, list) else bool(value == MASK)
 
 
 def settings_parameters(fn: Callable[..., Any], schema: Any, standard: int) -> list[str]:

@@ -38,8 +38,9 @@ def packs_of(events: Iterable[Event]) -> dict[str, RecordedPack]:
             loads[str(event.payload.get("name"))] = event
         elif event.type == "pack.settings_overridden":
             fields = _fields(event)
-            override = Override(event.id, fields.get("overrides") or {})
-            overrides.setdefault(str(fields.get("pack")), []).append(override)
+            if isinstance(fields.get("overrides"), dict):
+                override = Override(event.id, fields["overrides"])
+                overrides.setdefault(str(fields.get("pack")), []).append(override)
     known: dict[str, RecordedPack] = {}
     for name in {**loads, **overrides}:
         load = loads.get(name)

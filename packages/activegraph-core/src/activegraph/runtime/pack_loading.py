@@ -153,7 +153,7 @@ class _Joining(NamedTuple):
     """What differs from the log, in words, less what a recorded override asks for."""
 
 
-def _prepare(engine: Engine, pack: Pack, settings: Any, known: Mapping[str, RecordedPack]) -> _Joining | None:
+def _prepare(engine: Engine, pack: Pack, given: Any, known: Mapping[str, RecordedPack]) -> _Joining | None:
     """`pack` as it would join the runtime; None where it is attached already."""
     recorded = known.get(pack.name, _UNKNOWN)
     of_packs = set(map(id, engine.packs.behaviors))
@@ -161,7 +161,7 @@ def _prepare(engine: Engine, pack: Pack, settings: Any, known: Mapping[str, Reco
         tuple(behavior.name for behavior in engine.behaviors_now() if id(behavior) not in of_packs),
         own_tools(engine),
     )
-    attachment = prepare(pack, settings, loaded=engine.packs, recorded=recorded, around=around)
+    attachment = prepare(pack, given, loaded=engine.packs, recorded=recorded, around=around)
     if attachment is None:
         return None
     engine.model_behaviors.settle_models(attachment.behaviors)
@@ -171,7 +171,8 @@ def _prepare(engine: Engine, pack: Pack, settings: Any, known: Mapping[str, Reco
         return _Joining(attachment, encoded, recorded, is_news=True, surprises=[])
     asked_for = dict(recorded.payload)
     for override in recorded.overrides:
-        asked_for["settings"] = merged(asked_for.get("settings") or {}, override.values)
+        settings = asked_for.get("settings")
+        asked_for["settings"] = merged(settings if isinstance(settings, dict) else {}, override.values)
     is_news = bool(changes_between(recorded.payload, payload))
     return _Joining(attachment, encoded, recorded, is_news, changes_between(asked_for, payload))
 

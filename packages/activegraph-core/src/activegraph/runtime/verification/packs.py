@@ -10,8 +10,7 @@ from activegraph.errors import IncompatibleRuntimeState, PackNotFoundError
 from activegraph.packs.attachment import Attachment
 from activegraph.packs.loaded import LoadedPacks
 from activegraph.packs.loading import RecordedPack, Surroundings, checked_packs, prepare
-from activegraph.packs.models import validated
-from activegraph.packs.settings import effective_settings, merged, without_masks
+from activegraph.packs.settings import effective_settings, overridden, without_masks
 from activegraph.runtime.lookup import own_tools
 from activegraph.runtime.pack_events import recorded_packs
 
@@ -65,7 +64,7 @@ def attach_recorded_pack(
         settings = effective_settings(pack, settings, recorded=None, overrides=() if known is None else known.overrides)
     elif settings is not None and isinstance(recorded, Mapping):
         base = effective_settings(pack, settings, recorded=None, overrides=())
-        settings = validated(pack.settings_schema, merged(base, without_masks(recorded)))
+        settings = overridden(pack.settings_schema, base, without_masks(recorded))
     load = RecordedPack(payload, event_id, ())
     attachment = prepare(pack, settings, loaded=loaded, recorded=load, around=around)
     # None stands for a pack that `loaded` has already, and this one was taken out of it.
