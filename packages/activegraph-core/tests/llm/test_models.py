@@ -91,6 +91,19 @@ def test_what_nobody_else_knows_passes(provider: Any, model: str) -> None:
     check_model("suggest", model, provider)
 
 
+def test_a_provider_that_fails_to_say_what_it_knows_is_no_obstacle() -> None:
+    class Failing:
+        @property
+        def default_model(self) -> str:
+            raise RuntimeError("not connected")
+
+        def recognizes_model(self, name: str) -> bool:
+            raise RuntimeError("not connected")
+
+    check_model("suggest", "gpt-4o", Failing())
+    assert choose_model(None, provider=Failing()).name == "claude-sonnet-4-5"
+
+
 def test_a_subclass_is_not_set_against_its_own_family() -> None:
     class Restricted(OpenAIProvider):
         def recognizes_model(self, name: str) -> bool:

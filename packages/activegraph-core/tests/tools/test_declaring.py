@@ -14,6 +14,7 @@ from activegraph.errors import (
     InvalidArgumentType,
     InvalidRuntimeConfiguration,
     InvalidToolRegistration,
+    LLMBehaviorError,
     MissingToolError,
     ToolError,
     UnknownToolError,
@@ -329,6 +330,13 @@ class TestErrors:
         assert "'tool.mine'" in error.why
         assert "first\nsecond" in error.what_failed
         assert error.payload_extras == {}
+
+    def test_a_limit_that_refused_a_call_is_explained_as_one(self) -> None:
+        for kind in (ToolError, LLMBehaviorError):
+            error = kind("budget.cost_exhausted", "max_cost_usd of the run: used up")
+
+            assert "'budget.cost_exhausted'" in error.why
+            assert "Raise the limit" in error.how_to_fix
 
     def test_an_unknown_tool_names_those_that_are_declared(self) -> None:
         error = UnknownToolError("no tool 'x'", tool_name="x", declared_tools=["a", "b"])

@@ -27,7 +27,7 @@ class _ReasonedError(ExecutionError):
     _what: ClassVar[str] = "A call failed"
 
     def __init__(self, reason: str, message: str, *, payload_extras: Mapping[str, Any] | None = None) -> None:
-        why, how_to_fix = self._explanations.get(reason) or _general(reason)
+        why, how_to_fix = self._explanations.get(reason) or _general(str(reason))
         extras = dict(payload_extras or {})
         super().__init__(
             f"{reason}: {message}",
@@ -42,8 +42,13 @@ class _ReasonedError(ExecutionError):
 
 
 def _general(reason: str) -> Explanation:
+    if reason.startswith("budget."):
+        return (
+            f"A limit is checked before each call, so that no call passes it; the reason {reason!r} names it. "
+            "Nothing was asked, the behavior ends with it, and the run goes on.",
+            "Raise the limit, and repeat the invocation in the fork that the message names.",
+        )
     return (
-        f"The code that raised it gave the reason {reason!r}, which is none of the reasons of the library; "
-        "the behavior ends with it, and the run goes on.",
-        "Look at the message, and at the code that raises this reason.",
+        f"The behavior ends with the reason {reason!r}, and the run goes on.",
+        "Look at the message, and at the code that gives this reason.",
     )

@@ -5,6 +5,7 @@ A wrong pair of model and provider would be found out by the first paid call; he
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from activegraph.errors import InvalidRuntimeConfiguration
@@ -48,7 +49,9 @@ def choose_model(explicit: str | None, *, provider: Any = None) -> ChosenModel:
 
 def default_model(provider: Any) -> str:
     """The provider's default; the fallback where it says none, or there is no provider."""
-    named = getattr(provider, "default_model", None)
+    named = None
+    with suppress(Exception):  # a provider is foreign code, and need not have one
+        named = provider.default_model
     return named if isinstance(named, str) and named else FALLBACK_MODEL
 
 
@@ -60,8 +63,10 @@ def check_model(behavior: str, model: str, provider: Any) -> None:
     Raises:
         InvalidRuntimeConfiguration: It belongs to another provider.
     """
-    recognizes = getattr(provider, "recognizes_model", None)
-    if not callable(recognizes) or recognizes(model):
+    knows = True
+    with suppress(Exception):  # as above; one that cannot say has no say
+        knows = bool(provider.recognizes_model(model))
+    if knows:
         return
     own = {cls.__name__ for cls in type(provider).__mro__}
     for family in (ANTHROPIC, OPENAI):
