@@ -188,7 +188,8 @@ def a_store_that_fails(folder: Path) -> None:
 def a_damaged_store(folder: Path) -> None:
     new([], persist_to=folder / "d.db").run_goal(SECRET)
     for statement in (
-        "UPDATE events SET payload = '{\"goal\": ' WHERE position = 1",
+        f'UPDATE events SET payload = \'{{"goal": "{SECRET}\' WHERE position = 1',
+        f'UPDATE events SET payload = \'{{"goal": {{"$ag.date": "{SECRET}"}}}}\' WHERE position = 1',
         "UPDATE meta SET value = '99' WHERE key = 'schema_version'",
     ):
         with sqlite3.connect(folder / "d.db") as connection:

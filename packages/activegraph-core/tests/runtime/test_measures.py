@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -408,6 +410,17 @@ class TestGauges:
         while len(counts(metrics, "gauge")) > 1 and time.monotonic() < deadline:
             time.sleep(0.01)
         assert counts(metrics, "gauge") == {"queue_depth": 0}
+
+    def test_a_process_that_closes_nothing_ends_quietly(self) -> None:
+        code = (
+            "from activegraph import Graph, Runtime\n"
+            "from activegraph.conformance.recording import RecordingMetrics\n"
+            "runtime = Runtime(Graph(), [], metrics=RecordingMetrics(), budget={'max_events': 5})\n"
+            "runtime.run_until_idle()\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
     def test_a_runtime_takes_back_only_what_it_was_the_last_to_set(self, tmp_path: Path) -> None:
         metrics, budget = RecordingMetrics(), {"max_events": 5}

@@ -231,7 +231,7 @@ def _no_constant(name: str) -> NoReturn:
 def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise CodecError(f"{text:.40} is beyond the range of a float")
+        raise CodecError("a number is beyond the range of a float")
     return number
 
 

@@ -98,7 +98,8 @@ def read_tag(tag: str, body: Any) -> Any:
     except CodecError:
         raise
     except (ValueError, TypeError, ArithmeticError) as error:
-        raise CodecError(f"malformed {tag}: {error}") from error
+        # The reader's own message may quote the text, and this one stands in log lines.
+        raise _malformed(tag, "its text is none of this kind") from error
 
 
 def _malformed(tag: str, what: str) -> CodecError:

@@ -7,6 +7,7 @@ count, and neither does a log that is loaded, copied or compared. Most of it is 
 from __future__ import annotations
 
 import _thread
+import sys
 from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
@@ -222,8 +223,8 @@ class SeriesKeeper:
         self._measures = measures
 
     def __del__(self) -> None:
-        if self._measures.has_series:
-            with suppress(Exception):  # the interpreter is going down
+        with suppress(Exception):  # whatever is left of the interpreter by then
+            if self._measures.has_series and not sys.is_finalizing():
                 _take_back(self._measures)
 
 
