@@ -110,6 +110,21 @@ def test_a_value_that_an_installed_pack_refuses_is_shown_in_its_words(cli: Cli, 
     assert len(list_runs(url)) == 1
 
 
+def test_other_packs_that_print_or_cannot_be_imported_are_none_of_its_business(
+    cli: Cli, url: str, tmp_path: Path
+) -> None:
+    write_pack(tmp_path, "loud", source="print('loading')\nraise RuntimeError('out of order')")
+    with installed_from(tmp_path):
+        refused = cli("fork", url, "-r", "run_a", "-a", "evt_002", "--set", "storage.x=1")
+    with installed_from(tmp_path):
+        made = cli("fork", url, "-r", "run_a", "-a", "evt_002", "--json", "--set", "storage.threshold=0.9")
+
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith("loading\nthe fork cannot have these settings")
+    assert json.loads(made.out)["settings_override_events"] == ["evt_003"]
+    assert "out of order" not in refused.err + made.err
+
+
 def test_a_refused_setting_leaves_a_file_byte_for_byte(cli: Cli, tmp_path: Path) -> None:
     url = record_run(tmp_path / "run.db", [], packs=[PACK])
     files = {file.name: file.read_bytes() for file in tmp_path.iterdir()}

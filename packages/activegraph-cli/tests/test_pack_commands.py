@@ -51,6 +51,16 @@ def test_a_pack_that_cannot_be_imported_is_named_and_left_out(cli: Cli, tmp_path
     assert (quiet.code, "storage" in quiet.out) == (0, True)
 
 
+def test_what_a_pack_prints_when_it_is_imported_is_none_of_the_result(cli: Cli, tmp_path: Path) -> None:
+    source = "print('loading')\nfrom activegraph.packs import Pack\npack = Pack({name!r}, {version!r})"
+    write_pack(tmp_path, "loud", source=source)
+    with installed_from(tmp_path):
+        said = cli("pack", "list", "--json")
+
+    assert "loud" in [each["name"] for each in json.loads(said.out)]
+    assert said.err == "loading\n"
+
+
 def test_where_no_pack_is_installed_it_says_so(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from activegraph.packs import discovery
 

@@ -74,6 +74,20 @@ def test_a_run_that_does_the_same_again_is_ok(here: Path) -> None:
     assert said.lines == ["run_id:    run_a", "events:    5", "objects:   1", "relations: 0", "strict: ok"]
 
 
+def test_what_behaviors_and_their_modules_print_is_none_of_the_result(here: Path) -> None:
+    program = (here / "my_behaviors.py").read_text()
+    loud = (
+        program.replace("    graph.add_object(", "    print('planning')\n    graph.add_object(")
+        + "\nprint('imported')\n"
+    )
+    (here / "my_behaviors.py").write_text(loud)
+
+    said = strictly(here, "--import", "my_behaviors:options", "--json")
+
+    assert json.loads(said.out)["strict"] == "ok"
+    assert said.err == "imported\nplanning\n"
+
+
 def test_it_is_ok_for_programs_too(here: Path) -> None:
     said = strictly(here, "--import", "my_behaviors:options", "--json")
 

@@ -119,6 +119,15 @@ def test_of_two_packs_of_one_name_the_first_is_kept(installed: Path) -> None:
         assert load_by_name("same") is kept.pack
 
 
+def test_a_pack_that_is_announced_twice_is_one_pack(installed: Path) -> None:
+    write_pack(installed, "storage")
+    announce(installed, "storage_again", "storage_module:pack")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [found.name for found in ours(installed)] == ["storage"]
+
+
 def test_a_name_that_is_not_installed_is_named_beside_those_that_are(installed: Path) -> None:
     write_pack(installed, "storage")
 

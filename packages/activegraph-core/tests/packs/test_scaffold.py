@@ -143,10 +143,14 @@ def test_what_exists_is_never_touched(kind: str, tmp_path: Path) -> None:
 def test_a_target_that_is_no_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as missing:
         scaffold_pack(tmp_path / "nowhere", "my-pack")
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(NotADirectoryError) as no_directory:
         scaffold_pack(tmp_path / "file", "my-pack")
+    assert [refusal.value.filename for refusal in (missing, no_directory)] == [
+        str(tmp_path / "nowhere"),
+        str(tmp_path / "file"),
+    ]
 
 
 def test_a_file_that_cannot_be_written_leaves_none_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,8 +124,11 @@ def test_values_cannot_be_changed(value: Any) -> None:
 def test_values_survive_pickling_under_the_path_that_users_import_them_from() -> None:
     prompt = PackPrompt.from_body("p", "1", "text")
 
-    assert pickle.loads(pickle.dumps(prompt)) == prompt
-    assert type(prompt).__module__ == "activegraph.packs"
+    pending = PendingApproval("approval_001", "object", "memo", {"text": "x"}, "why", "storage")
+
+    for value in (prompt, pending):
+        assert pickle.loads(pickle.dumps(value)) == value
+        assert type(value).__module__ == "activegraph.packs"
 
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {

@@ -93,6 +93,12 @@ class Console:
         if separator:
             self._say(rest, "")
 
+    @contextlib.contextmanager
+    def foreign_code(self) -> Iterator[None]:
+        """While it runs code of the user's: what that prints goes to stderr, since stdout is the result's."""
+        with contextlib.redirect_stdout(self._stderr):
+            yield
+
     def _say(self, text: str, color: str) -> None:
         from activegraph.store.url import safe_url
 

@@ -66,18 +66,18 @@ class _Broken(NamedTuple):
 
 
 def _scan() -> Iterator[DiscoveredPack]:
-    by_name: dict[str, str] = {}
+    kept: dict[str, str] = {}
     for point in entry_points(group=GROUP):
         loaded = _load(point)
         if isinstance(loaded, _Broken):
             _warn(f"pack entry point {point.name!r} ({point.value}) {loaded.why}; it is skipped")
             continue
-        first = by_name.setdefault(loaded.name, point.value)
-        if first != point.value:
-            _warn(f"two installed packs are named {loaded.name!r}: {first} is kept, {point.value} is skipped")
-            continue
-        if point.value == first:
+        first = kept.get(loaded.name)
+        if first is None:
+            kept[loaded.name] = point.value
             yield DiscoveredPack(loaded.name, loaded.version, point.value, loaded)
+        elif first != point.value:
+            _warn(f"two installed packs are named {loaded.name!r}: {first} is kept, {point.value} is skipped")
 
 
 def _load(point: EntryPoint) -> Pack | _Broken:

@@ -25,3 +25,6 @@ class PendingApproval:
     data: dict[str, Any]
     reason: str
     pack: str
+
+
+PendingApproval.__module__ = "activegraph.packs"

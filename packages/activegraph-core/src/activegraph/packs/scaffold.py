@@ -57,7 +57,11 @@ def scaffold_pack(target_dir: str | os.PathLike[str], raw_name: str) -> Path:
     title = "".join(part.capitalize() for part in module.split("_"))
     names = {"distribution": distribution, "module": module, "settings": f"{title}Settings"}
     draft = Path(target_dir) / f".{distribution}-{uuid.uuid4().hex}"
-    draft.mkdir()
+    try:
+        draft.mkdir()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        # Of the draft's name nobody has heard.
+        raise type(error)(error.errno, error.strerror, os.fspath(target_dir)) from None
     try:
         for place, text in FILES.items():
             file = draft / Template(place).substitute(names)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Annotated
 
 from activegraph.cli import render
@@ -40,7 +42,7 @@ def fork(
     elsewhere = to is not None and not same_store(parse_store_url(url), parse_store_url(to))
     try:
         settings = read_assignments(set_)
-        with console.progress("fork", "events", quiet=json) as tell:
+        with console.foreign_code(), _without_warnings(), console.progress("fork", "events", quiet=json) as tell:
             made = fork_readable_run(
                 url,
                 run_id=run_id,
@@ -59,3 +61,13 @@ def fork(
         console.print(render.fork_text(made, elsewhere=elsewhere, recording=record))
     console.note(f'to continue: Runtime.load("{made.to_url}", run_id="{made.new_run_id}")')
     return EXIT_OK
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Installed packs that cannot be imported are none of a fork's business, if they are not the one it asks for."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

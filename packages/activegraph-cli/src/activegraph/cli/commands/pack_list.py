@@ -16,7 +16,7 @@ def pack_list(*, json: Json = False, console: Here) -> int:
 
     from activegraph.packs import discover
 
-    with warnings.catch_warnings(record=True) as skipped:
+    with console.foreign_code(), warnings.catch_warnings(record=True) as skipped:
         warnings.simplefilter("always")
         found = discover()
     for warning in skipped:

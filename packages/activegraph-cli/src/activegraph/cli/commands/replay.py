@@ -30,9 +30,9 @@ def replay(
     """
     if modules and not strict:
         raise UsageError("--import goes with --strict", "replay")
-    options = options_of(modules)
-    with console.progress("replay", "events", quiet=json) as tell:
+    with console.foreign_code(), console.progress("replay", "events", quiet=json) as tell:
         if strict:
+            options = options_of(modules)
             from activegraph.operations.strict_replay import replay_strictly
 
             summary = replay_strictly(url, run_id, on_progress=tell, **options)
