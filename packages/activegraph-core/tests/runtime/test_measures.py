@@ -46,6 +46,14 @@ def gauges(metrics: RecordingMetrics, name: str) -> list[float]:
     return [value for kind, each, _, value in metrics.calls if (kind, each) == ("gauge", PREFIX + name)]
 
 
+def gauges_at_last(metrics: RecordingMetrics) -> dict[str, float]:
+    """The gauges once another thread has taken back what it is to take back, however busy the machine is."""
+    deadline = time.monotonic() + 30
+    while len(counts(metrics, "gauge")) > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return counts(metrics, "gauge")
+
+
 def make(event: Event, graph: Any, ctx: Any) -> None:
     graph.add_object("task", {})
 
@@ -395,7 +403,7 @@ class TestGauges:
         del runtime
         gc.collect()
 
-        assert counts(metrics, "gauge") == {"queue_depth": 0}
+        assert gauges_at_last(metrics) == {"queue_depth": 0}
         assert graph.run_id == RUN
 
     def test_a_collection_in_the_middle_of_the_backends_own_work_does_not_wait_for_itself(self) -> None:
@@ -406,10 +414,7 @@ class TestGauges:
             del runtime
             gc.collect()
 
-        deadline = time.monotonic() + 20
-        while len(counts(metrics, "gauge")) > 1 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert counts(metrics, "gauge") == {"queue_depth": 0}
+        assert gauges_at_last(metrics) == {"queue_depth": 0}
 
     def test_a_process_that_closes_nothing_ends_quietly(self) -> None:
         code = (
