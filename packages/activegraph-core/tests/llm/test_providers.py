@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import builtins
 import json
 import logging
@@ -535,6 +536,22 @@ class TestKeys:
             at(server, provider, api_key_env="MY_KEY").complete(**asked(provider))
 
         assert "sk-broken" not in "".join(traceback.format_exception(failure.value))
+
+
+@BOTH
+def test_a_password_in_the_address_is_told_in_no_form(server: ModelServer, provider: Provider) -> None:
+    url = server.anthropic_url if provider is AnthropicProvider else server.openai_url
+    model = provider(base_url=url.replace("://", "://proxy:p%40ss-word@"))
+    basic = base64.b64encode(b"proxy:p@ss-word").decode()
+    server.key = None
+    server.replies(Refusal(407, f"Authorization: Basic {basic}, password p@ss-word or p%40ss-word"))
+
+    with pytest.raises(LLMBehaviorError) as failure:
+        model.complete(**asked(provider))
+
+    told = "".join(traceback.format_exception(failure.value))
+    assert "Authorization: Basic ***, password *** or ***" in told
+    assert [secret for secret in ("p@ss-word", "p%40ss-word", basic) if secret in told] == []
 
 
 class Fake:

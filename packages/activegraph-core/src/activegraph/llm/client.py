@@ -6,9 +6,11 @@ Until then nothing is needed: no SDK, no key, no network. So a provider can be b
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from activegraph.errors import IncompatibleRuntimeState, LLMBehaviorError, MissingProviderSDK
 from activegraph.llm.client_failures import llm_error_of
@@ -103,5 +105,19 @@ class LazyClient:
     def _known_secrets(self, client: Any) -> set[str]:
         """Every text that may be the key: the one given to the client, the one that it has, the present one."""
         candidates = {*self._secrets, os.environ.get(self.api_key_env), getattr(client, "api_key", None)}
+        candidates |= _credentials_in(self.base_url)
         plain = {text for candidate in candidates if isinstance(candidate, str) and (text := candidate.strip())}
         return plain | {ascii(text)[1:-1] for text in plain}  # as a message quotes it, where it holds odd characters
+
+
+def _credentials_in(url: str | None) -> set[str]:
+    """A password in an address, as it stands there, as it is meant, and as the header that is made of it."""
+    try:
+        parts = urlsplit(url or "")
+        user, password = parts.username or "", parts.password
+    except ValueError:  # no address; the client says so
+        return set()
+    if not password:
+        return set()
+    meant = unquote(password)
+    return {password, meant, b64encode(f"{unquote(user)}:{meant}".encode()).decode()}
