@@ -81,8 +81,30 @@ def test_a_broken_backend_is_skipped_with_one_warning_unless_it_is_asked_for(
         open_store("broken:x", "run_a")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[activegraph.stores]\nsound = acme_sound:Backend\n",
+        "[other]\nsound = nowhere:Nothing\n[activegraph.stores]\n# sound = nowhere:Nothing\n\nSOUND=acme_sound:Backend [extra]\n",
+        "[ activegraph.stores ]\n  sound  =  acme_sound:Backend  \n[activegraph.packs]\nsound = nowhere:Nothing\n",
+    ],
+)
+def test_a_backend_is_found_however_its_entry_point_is_laid_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
+) -> None:
+    about = tmp_path / "acme_sound-1.0.dist-info"
+    about.mkdir()
+    (about / "entry_points.txt").write_text(text)
+    (tmp_path / "acme_sound.py").write_text("from support.acme import PlainBackend as Backend\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registry, "_loaded", {})
+
+    assert type(registry.backend_for("sound", "sound:x")).__name__ == "PlainBackend"
+
+
 def test_a_scheme_of_ours_that_is_not_installed_names_its_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_entry_points", dict)
+    monkeypatch.setattr(registry, "announced", lambda group, name: None)
 
     with pytest.raises(MissingOptionalDependency) as refusal:
         parse_store_url("postgres://host/db")

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from activegraph.behaviors.base import AnyBehavior, RelationBehavior
+from activegraph.behaviors.kinds import asks_model, is_about_relations
 from activegraph.core.event import Event
 from activegraph.core.frozen import freeze
 from activegraph.errors import InvalidRuntimeConfiguration
 from activegraph.errors.base import shown
-from activegraph.llm.behavior import LLMBehavior
 from activegraph.runtime.budget import DIMENSIONS, Budget
-from activegraph.runtime.engine import Engine, Published
+
+if TYPE_CHECKING:
+    from activegraph.behaviors.base import AnyBehavior
+    from activegraph.runtime.engine import Engine, Published
 
 __all__ = [
     "BehaviorInfo",
@@ -220,6 +222,6 @@ def _info(behavior: AnyBehavior) -> BehaviorInfo:
 
 
 def _kind(behavior: AnyBehavior) -> str:
-    if isinstance(behavior, RelationBehavior):
+    if is_about_relations(behavior):
         return "relation"
-    return "llm" if isinstance(behavior, LLMBehavior) else "function"
+    return "llm" if asks_model(behavior) else "function"

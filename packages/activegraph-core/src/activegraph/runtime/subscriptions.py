@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from activegraph.behaviors.base import AnyBehavior, RelationBehavior
+from activegraph.behaviors.kinds import asks_model, is_about_relations
 from activegraph.core.where import Where, compile_where
-from activegraph.llm.behavior import LLMBehavior
 from activegraph.runtime.queue import SUBSCRIBABLE, is_internal
+
+if TYPE_CHECKING:
+    from activegraph.behaviors.base import AnyBehavior
 
 __all__ = ["Subscriber", "Subscriptions"]
 
@@ -33,8 +35,8 @@ class Subscriber:
         self.index = index
         self.ordinal = ordinal
         """Place among the behaviors of this name, where several share it."""
-        self.asks_model = isinstance(behavior, LLMBehavior)
-        self.relation_type = behavior.relation_type if isinstance(behavior, RelationBehavior) else None
+        self.asks_model = asks_model(behavior)
+        self.relation_type = behavior.relation_type if is_about_relations(behavior) else None
         self.types = None if not behavior.on or "*" in behavior.on else frozenset(behavior.on)
         self.named = frozenset(behavior.on)
         self.where: Where | None = compile_where(behavior.where) if behavior.where else None

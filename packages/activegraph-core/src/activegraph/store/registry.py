@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from activegraph.core.log_lines import error_fields, say
 from activegraph.errors import InvalidStoreURL, MissingOptionalDependency
+from activegraph.store.announcements import announced
 from activegraph.store.base import StoreBackend
 
 if TYPE_CHECKING:
@@ -57,19 +59,28 @@ def backend_for(scheme: str, url: str) -> StoreBackend:
     backend = _loaded.get(scheme)
     if backend is not None:
         return backend
-    points = _entry_points()
-    point = points.get(scheme)
+    reference = announced(_GROUP, scheme)
+    if reference is not None:
+        return _made(scheme, _object_at(reference))
+    point = _entry_points().get(scheme)
     if point is not None:
-        return _load(scheme, point)
+        return _made(scheme, point.load())
     for backend in _loaded.values():
         if backend.scheme == scheme:
             return backend
     raise _unknown(scheme, url)
 
 
-def _load(scheme: str, point: Any) -> StoreBackend:
-    made = point.load()
-    backend: StoreBackend = made() if isinstance(made, type) else made
+def _object_at(reference: str) -> Any:
+    module, _, path = reference.partition(":")
+    found: Any = import_module(module)
+    for name in filter(None, path.split(".")):
+        found = getattr(found, name)
+    return found
+
+
+def _made(scheme: str, announced: Any) -> StoreBackend:
+    backend: StoreBackend = announced() if isinstance(announced, type) else announced
     _loaded[scheme] = backend
     return backend
 
@@ -78,7 +89,7 @@ def _load_or_skip(scheme: str, point: Any) -> StoreBackend | None:
     if scheme in _loaded:
         return _loaded[scheme]
     try:
-        return _load(scheme, point)
+        return _made(scheme, point.load())
     except Exception as error:  # a border: the module of somebody's backend
         if scheme not in _failed:
             _failed.add(scheme)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from activegraph.core.clock import Clock
@@ -262,6 +261,9 @@ def _meta_rows() -> list[tuple[str, str]]:
 
 
 def _distribution_version() -> str:
+    # Asked for when tables are made, and slow to import.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("activegraph-store-postgres")
     except PackageNotFoundError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from importlib.metadata import PackageNotFoundError, version
 
 from activegraph.core.clock import Clock
 from activegraph.core.log_lines import error_fields, say
@@ -162,6 +161,9 @@ def _meta_rows() -> list[tuple[str, str]]:
 
 
 def _distribution_version() -> str:
+    # Asked for when tables are made, and slow to import.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("activegraph-store-sqlite")
     except PackageNotFoundError:
