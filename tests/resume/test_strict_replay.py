@@ -13,13 +13,15 @@ from activegraph.runtime.queue import is_lifecycle
 from activegraph.runtime.runtime import Runtime
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from support.programs import RUN, Host, Program, programs
+from support.programs import RUN, TOOLS, Host, Program, programs
 from support.sampling import generated, some
 from support.shared_memory import Disk, new_disk
 
 
 def replayed(disk: Disk, behaviors: list[AnyBehavior], run_id: str = RUN) -> Runtime:
-    return Runtime.load(disk.url, run_id, behaviors=behaviors, seed=7, clock=FrozenClock(), replay_strict=True)
+    return Runtime.load(
+        disk.url, run_id, behaviors=behaviors, seed=7, tools=TOOLS, clock=FrozenClock(), replay_strict=True
+    )
 
 
 def passes(disk: Disk, program: Program, run_id: str = RUN) -> None:
@@ -50,6 +52,24 @@ def test_a_run_passes_at_a_crash_and_after_it(program: Program, data: Any) -> No
         host.go_on()
         passes(disk, program)
         disk.crash_at(data.draw(st.integers(1, 5)), after=data.draw(st.booleans()))
+        host.finish()
+        passes(disk, program)
+
+
+@generated
+@given(program=programs(models=True), data=st.data())
+def test_a_run_that_asks_models_passes_at_a_crash_and_after_it(program: Program, data: Any) -> None:
+    disk = new_disk()
+    host = Host(program, disk)
+    disk.crash_at(None)
+    host.finish()
+    passes(disk, program)
+    for commit in some(data.draw, disk.commits, 3):
+        disk = new_disk()
+        host = Host(program, disk)
+        disk.crash_at(commit, after=data.draw(st.booleans()))
+        host.go_on()
+        passes(disk, program)
         host.finish()
         passes(disk, program)
 
