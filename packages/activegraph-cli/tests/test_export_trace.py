@@ -137,7 +137,7 @@ def test_a_device_is_written_to_and_not_replaced(url: str) -> None:
     said = process("export-trace", url, "-r", "run_a", "-o", "/dev/full")
 
     assert said.code == 1
-    assert "No space left on device" in said.err
+    assert said.err == "No space left on device: /dev/full\n"
     assert Path("/dev/full").is_char_device()
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import IO, Literal
 
 from activegraph.core.event import Event
-from activegraph.errors import CorruptedEventPayloadError, InvalidRuntimeConfiguration
+from activegraph.errors import ActiveGraphError, CorruptedEventPayloadError, InvalidRuntimeConfiguration
 from activegraph.operations.reading import StoredRun, open_run
 from activegraph.trace.export import event_line
 from activegraph.trace.printer import flags_line, live_lines
@@ -78,7 +78,7 @@ def export_run_to(
     if os.path.exists(target):
         if not os.path.isfile(target):
             # A pipe or a device is written to, not replaced.
-            with open(target, "wb") as device:
+            with _named(os.fspath(path)), open(target, "wb") as device:
                 return export_run(url, run_id, device, format=format, on_progress=on_progress)
         if not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
@@ -86,7 +86,7 @@ def export_run_to(
     with _named(os.fspath(path)):
         file = open(partial, "xb")  # noqa: SIM115 - closed below, where its removal begins to matter
     try:
-        with file:
+        with _named(os.fspath(path)), file:
             written = export_run(url, run_id, file, format=format, on_progress=on_progress)
         if os.path.exists(target):
             shutil.copymode(target, partial)
@@ -99,9 +99,11 @@ def export_run_to(
 
 @contextmanager
 def _named(path: str) -> Iterator[None]:
-    """Errors inside the block name `path` and not a name that was made up for the time being."""
+    """What the system refuses inside the block names `path`: not nothing, nor a name made up for the time being."""
     try:
         yield
+    except ActiveGraphError:
+        raise
     except OSError as error:
         raise type(error)(error.errno, error.strerror, path) from error
 

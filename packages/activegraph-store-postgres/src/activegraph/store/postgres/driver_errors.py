@@ -23,7 +23,7 @@ __all__ = ["Place", "is_lost", "masked_cause", "no_schema", "translated", "unava
 DRIVER = "postgres"
 
 _FIXES = {
-    "connect": "Check that the server runs and takes connections: pg_isready -d '{url}'",
+    "connect": "Check that the server runs (pg_isready), and that host, role, password and database are right: psql '{url}'",
     "lost": "Load the run again; everything that was acknowledged is there.",
     "locked": "Wait for the session that holds the lock, or end it, then load the run again.",
     "pool_timeout": "Give the pool more connections (max_size=), or return those that are taken.",
