@@ -150,6 +150,24 @@ def test_settings_that_are_given_for_a_fork_are_a_base_for_its_overrides(path: P
     assert error.context["diff"] == ["settings.threshold:", "  - 0.7", "  + 0.6"]
 
 
+def test_a_pack_that_is_loaded_anew_keeps_its_turn_among_the_others(path: Path) -> None:
+    def pack(name: str) -> Pack:
+        acts = behavior(name="acts", on=["go"])(lambda event, graph, ctx: graph.emit("acted", {"of": name}))
+        return Pack(name, "1", behaviors=[acts], settings_schema=Settings)
+
+    first, other = pack("first"), pack("other")
+    with new([], persist_to=path, packs=[first, other]) as runtime:
+        emit(runtime, "go")
+        runtime.run_until_idle()
+    with loaded(path, packs=[(first, {"threshold": 0.9}), other]) as runtime:
+        emit(runtime, "go")
+        runtime.run_until_idle()
+        acted = [event.payload["of"] for event in runtime.graph.events if event.type == "acted"]
+        assert acted == ["first", "other"] * 2
+
+    replay(path, first, other)
+
+
 def test_overrides_of_a_fork_are_applied(path: Path) -> None:
     pack_loaded = ran(path, threshold=0.7)
     parent = loaded(path, [], packs=[storage()])

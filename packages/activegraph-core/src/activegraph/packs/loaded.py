@@ -39,6 +39,12 @@ class LoadedPacks:
         """These packs and one more."""
         return LoadedPacks((*self.attachments, attachment))
 
+    def with_replaced(self, attachment: Attachment) -> LoadedPacks:
+        """These packs and one more, in the place of the one of its name, if there is one."""
+        if attachment.name not in self._by_name:
+            return self.plus(attachment)
+        return LoadedPacks(tuple(attachment if each.name == attachment.name else each for each in self.attachments))
+
     def find(self, name: str) -> Attachment | None:
         """The pack of this name."""
         return self._by_name.get(name)

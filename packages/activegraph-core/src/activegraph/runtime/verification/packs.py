@@ -69,7 +69,7 @@ def attach_recorded_pack(
     attachment = prepare(pack, settings, loaded=loaded, recorded=load, around=around)
     # None stands for a pack that `loaded` has already, and this one was taken out of it.
     attached = cast(Attachment, attachment)
-    engine.use_packs(loaded.plus(attached))
+    engine.use_packs(engine.packs.with_replaced(attached))
     return attached
 
 
