@@ -342,6 +342,15 @@ def test_a_setting_that_the_loaded_version_does_not_have_is_named_with_its_event
     with pytest.raises(PackSettingsMissingError, match=r"'limits'.*'evt_005'"):
         runtime.load_pack(Pack("storage", "2.0.0", settings_schema=Smaller))
 
+    class OtherLimits(BaseModel):
+        least: int = 0
+
+    class Nested(Smaller):
+        limits: OtherLimits = OtherLimits()
+
+    with pytest.raises(PackSettingsMissingError, match=r"'limits\.most'.*'evt_005'"):
+        runtime.load_pack(Pack("storage", "2.0.0", settings_schema=Nested))
+
 
 @pytest.mark.parametrize(
     ("packs", "pack_settings", "error"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import activegraph
 import pytest
+from activegraph.conformance.recording import RecordingMetrics
 from activegraph.errors import InvalidRuntimeConfiguration, MissingProviderError
 from activegraph.llm import AnthropicProvider
-from activegraph.packs import Pack, PackPrompt, llm_behavior, tool
+from activegraph.packs import Pack, PackPrompt, behavior, llm_behavior, tool
 from pydantic import BaseModel
 from support.runtimes import new, types_of
 from support.scripted import ScriptedProvider, answer, asking
@@ -59,6 +61,38 @@ def test_question_calls_and_answer_stand_in_the_log_under_canonical_names() -> N
     assert "Role: Ranks.\n\nRank {all} causes." in system
     (note,) = runtime.graph.objects("note")
     assert note.data == {"text": "fine", "threshold": 0.7, "same": True}
+
+
+def test_canonical_names_stand_in_logs_metrics_errors_and_chains_too(caplog: pytest.LogCaptureFixture) -> None:
+    fails = behavior(name="fails", on=["object.created"])(lambda event, graph, ctx: 1 // 0)
+    pack = Pack("storage", "1", behaviors=[rank, fails], tools=[look], settings_schema=Settings)
+    metrics = RecordingMetrics()
+    provider = ScriptedProvider(asking(("storage.look", {"host": "a"})), answer("fine"))
+    runtime = new(llm_provider=provider, metrics=metrics, packs=[pack])
+    with caplog.at_level(logging.INFO, "activegraph"):
+        runtime.run_goal("why")
+
+    assert [failure.behavior for failure in runtime.errors] == ["storage.fails"]
+    (note,) = runtime.graph.objects("note")
+    assert "storage.rank" in runtime.trace.causal_chain(note.id)
+    tagged = {tag for _, _, tags in metrics.series() for tag in tags if tag[0] in ("behavior", "tool")}
+    assert tagged == {("behavior", "storage.rank"), ("behavior", "storage.fails"), ("tool", "storage.look")}
+    assert any("storage.fails" in record.getMessage() for record in caplog.records)
+    assert {record.__dict__.get("behavior") for record in caplog.records} <= {None, "storage.rank", "storage.fails"}
+
+
+def test_a_template_of_the_behaviors_own_stays_in_force_beside_its_prompt() -> None:
+    asks = llm_behavior(name="rank", on=["goal.created"], description="Ranks.", prompt_template="Now {event}")(
+        lambda event, graph, ctx, out: None
+    )
+    provider = ScriptedProvider(answer("fine"))
+    prompts = [PackPrompt.from_body("rank", "1", "Rank {all} {causes}.\n")]
+    runtime = new(llm_provider=provider, packs=[Pack("storage", "1", behaviors=[asks], prompts=prompts)])
+    runtime.run_goal("why")
+
+    prompt = next(event for event in runtime.graph.events if event.type == "llm.requested").payload["prompt"]
+    assert prompt["system"].endswith("Role: Ranks.\n\nRank {all} {causes}.")
+    assert prompt["messages"][0]["content"].startswith("Now - type: goal.created")
 
 
 @pytest.mark.parametrize(("settings", "model"), [({"llm_model": "m-of-pack"}, "m-of-pack"), ({}, None)])

@@ -113,12 +113,18 @@ def test_packs_are_equal_by_name_and_version() -> None:
         RelationType("r"),
         PackPolicy("p"),
         PackPrompt.from_body("p", "1", ""),
+        DiscoveredPack("storage", "1.0.0", "storage:pack", Pack("storage", "1.0.0")),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_values_cannot_be_changed(value: Any) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         value.name = "other"
+
+
+def test_a_pending_approval_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        PendingApproval("approval_001", "object", "memo", {}, "", "").reason = "other"  # type: ignore[misc]
 
 
 def test_values_survive_pickling_under_the_path_that_users_import_them_from() -> None:
