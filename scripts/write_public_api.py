@@ -38,6 +38,9 @@ PAGES = RECORD.parent.parent / "docs" / "reference" / "api"
 DIRECTIVE = re.compile(r"^::: (\S+)$", re.MULTILINE)
 """A thing that a page describes."""
 
+_CHOSEN = re.compile(r"^::: (\S+)\n    options:\n      members: \[(.*)\]$", re.MULTILINE)
+"""A class of which a page shows a part: the rest is for other rooms of the house."""
+
 PUBLIC: dict[str, str] = {
     "activegraph": "*",
     "activegraph.errors": "*",
@@ -139,7 +142,7 @@ def public_names() -> dict[str, list[str]]:
 def public_api() -> str:
     """The public interface as text: a section for each import path, a stub for each thing that it brings."""
     library, homes = load_library(), dict[str, str]()
-    names = public_names()
+    names, chosen = public_names(), _chosen_members(library)
     for module, exported in names.items():
         for name in exported:
             homes.setdefault(_target(library, module, name).path, module)
@@ -149,7 +152,9 @@ def public_api() -> str:
         for name in exported:
             target = _target(library, module, name)
             home = homes[target.path]
-            stubs.append(f"from {home} import {name}" if home != module else "\n".join(_stub(target, name, homes)))
+            stubs.append(
+                f"from {home} import {name}" if home != module else "\n".join(_stub(target, name, homes, chosen))
+            )
         sections.append(f"## {module}\n\n" + "\n".join(stubs) + "\n")
     return "\n".join(sections)
 
@@ -216,11 +221,19 @@ def _target(library: griffe.Module, module: str, name: str) -> griffe.Object:
     return found
 
 
-def _stub(thing: griffe.Object, name: str, homes: dict[str, str]) -> Iterator[str]:
+def _chosen_members(library: griffe.Module) -> dict[str, set[str]]:
+    found = [each for page in PAGES.glob("*.md") for each in _CHOSEN.findall(page.read_text(encoding="utf-8"))]
+    return {_target(library, *_halves(path)).path: set(members.split(", ")) for path, members in found}
+
+
+def _stub(thing: griffe.Object, name: str, homes: dict[str, str], chosen: dict[str, set[str]]) -> Iterator[str]:
     if isinstance(thing, griffe.Class):
         bases = ", ".join(dict.fromkeys(_bases(thing, homes)))
         yield f"class {name}({bases}):" if bases else f"class {name}:"
-        members = [line for member in _members(thing, homes) for line in _stub(member, member.name, homes)]
+        public = [
+            each for each in _members(thing, homes) if each.name in {"__init__", *chosen.get(thing.path, {each.name})}
+        ]
+        members = [line for member in public for line in _stub(member, member.name, homes, chosen)]
         yield from (f"    {line}" for line in members or ["..."])
     elif isinstance(thing, griffe.Function):
         for label in ("classmethod", "staticmethod"):

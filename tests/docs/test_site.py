@@ -18,6 +18,12 @@ from activegraph.errors import DOCS_BASE_URL
 
 ROOT = Path(__file__).parents[2]
 ERRORS = sorted(page.stem for page in (ROOT / "docs" / "reference" / "errors").glob("*.md") if page.stem != "index")
+ADDRESSED = sorted(
+    str(path.relative_to(ROOT))
+    for pattern in ("*.md", "pyproject.toml", "packages/*/*.md", "packages/*/pyproject.toml")
+    for path in ROOT.glob(pattern)
+    if DOCS_BASE_URL in path.read_text(encoding="utf-8")
+)
 LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
 """Elements that a browser loads by itself, and where their address stands."""
 
@@ -97,6 +103,18 @@ def test_every_error_is_answered_where_its_file_lies_too(site: Path) -> None:
 @pytest.mark.parametrize("page", ["design", "embed", "operate", "concepts/failure-model", "errors"])
 def test_what_the_product_names_besides_is_answered(server: str, page: str) -> None:
     assert _title(server, f"/{page}")
+
+
+@pytest.mark.parametrize("file", ADDRESSED)
+def test_every_address_of_the_site_in_a_file_is_answered(pages: dict[str, _Page], file: str) -> None:
+    lost = []
+    for address in re.findall(re.escape(DOCS_BASE_URL) + r"(?:/[\w./#-]*)?", (ROOT / file).read_text(encoding="utf-8")):
+        path, _, place = address.removeprefix(DOCS_BASE_URL).strip("/.").partition("#")
+        page = pages.get(f"{path.strip('/')}/index.html".lstrip("/"))
+        if page is None or (place and place not in page.places):
+            lost.append(address)
+
+    assert lost == []
 
 
 def test_no_page_loads_anything_from_elsewhere(pages: dict[str, _Page]) -> None:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.parser import Parser
 from pathlib import Path
 
-__all__ = ["ROOT", "Environment", "Wheel", "build_wheels", "pinned_versions", "workspace_names"]
+from packaging.requirements import Requirement
+
+__all__ = ["ROOT", "Environment", "Wheel", "build_wheels", "is_ours", "pinned_versions", "workspace_names"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,11 +48,25 @@ class Wheel:
                     return archive.read(name).decode()
         return ""
 
-    def requires(self) -> list[str]:
-        """Names of our own distributions that it needs without any extra."""
-        wanted = Parser().parsestr(self.metadata()).get_all("Requires-Dist") or []
-        names = [re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in wanted if "extra ==" not in line]
-        return [name for name in names if name == "activegraph" or name.startswith("activegraph-")]
+    @property
+    def source(self) -> Path:
+        """The source archive that it was built from."""
+        return self.path.with_name("-".join(self.path.name.split("-")[:2]) + ".tar.gz")
+
+    def requires(self, extras: Iterable[str] = ()) -> list[Requirement]:
+        """Our own distributions that it needs, with the extras that it wants of them."""
+        wanted = map(Requirement, Parser().parsestr(self.metadata()).get_all("Requires-Dist") or [])
+        chosen = ["", *extras]
+        return [
+            each
+            for each in wanted
+            if is_ours(each.name) and (each.marker is None or any(each.marker.evaluate({"extra": e}) for e in chosen))
+        ]
+
+
+def is_ours(name: str) -> bool:
+    """Whether a distribution of this name is one of the workspace."""
+    return name == "activegraph" or name.startswith("activegraph-")
 
 
 def workspace_names() -> list[str]:
@@ -60,8 +76,8 @@ def workspace_names() -> list[str]:
 
 
 def build_wheels(folder: Path) -> dict[str, Wheel]:
-    """Build every distribution of the workspace into `folder`; wheels by distribution name."""
-    _run("uv", "build", "--quiet", "--all-packages", "--wheel", f"--out-dir={folder}", cwd=ROOT)
+    """Build every distribution of the workspace into `folder`: a source archive, and the wheel from it, by name."""
+    _run("uv", "build", "--quiet", "--all-packages", f"--out-dir={folder}", cwd=ROOT)
     return {wheel.name: wheel for wheel in map(Wheel, sorted(folder.glob("*.whl")))}
 
 
@@ -80,22 +96,30 @@ class Environment:
         self._constraints = constraints
         _run("uv", "venv", "--quiet", "--no-project", f"--python={sys.executable}", str(place))
 
-    def install(self, name: str, wheels: dict[str, Wheel]) -> None:
-        """Install the distribution `name` and what it needs, ours by path."""
-        wanted = {name: wheels[name]}
-        while missing := {need for wheel in wanted.values() for need in wheel.requires()} - wanted.keys():
-            wanted |= {need: wheels[need] for need in missing}
-        self.install_requirements(*(str(wheel.path) for wheel in wanted.values()))
+    def install(self, wheels: dict[str, Wheel], *requirements: str) -> None:
+        """Install what `pip install` with these requirements does: ours by path, others in the versions of uv.lock."""
+        wanted, ours, others = [Requirement(text) for text in requirements], dict[str, set[str]](), list[str]()
+        while wanted:
+            each = wanted.pop()
+            if not is_ours(each.name):
+                others.append(str(each))
+            elif each.name not in ours or not each.extras <= ours[each.name]:
+                ours.setdefault(each.name, set()).update(each.extras)
+                wanted += wheels[each.name].requires(ours[each.name])
+        named = [f"{name}[{','.join(sorted(extras))}] @ {wheels[name].path.as_uri()}" for name, extras in ours.items()]
+        self.install_requirements(*(text.replace("[]", "") for text in named), *others)
 
     def install_requirements(self, *requirements: str) -> None:
         """Install other people's packages, in the versions of uv.lock, or wheels by path."""
         python = f"--python={self.place / 'bin' / 'python'}"
         _run("uv", "pip", "install", "--quiet", python, f"--constraint={self._constraints}", *requirements)
 
-    def run(self, *command: str, cwd: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a program of this environment in the folder `cwd`, with an empty home."""
+    def run(
+        self, *command: str, cwd: Path, check: bool = True, also: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program of this environment in the folder `cwd`, with an empty home and the variables of `also`."""
         program = str(self.place / "bin" / command[0])
-        return _run(program, *command[1:], cwd=cwd, check=check, env=_bare_environment(cwd))
+        return _run(program, *command[1:], cwd=cwd, check=check, env={**_bare_environment(cwd), **(also or {})})
 
     def python(self, code: str, *, cwd: Path) -> str:
         """What `code` prints."""

@@ -88,16 +88,20 @@ def read_snippets(page: Path) -> list[Snippet]:
     return found.snippets
 
 
-def check_page(page: Path, folder: Path) -> None:
-    """Run the snippets of `page` in the empty `folder`; AssertionError at the first that differs from the page."""
+def check_page(page: Path, folder: Path, python: str = sys.executable) -> None:
+    """Run the snippets of `page` in the empty `folder`; AssertionError at the first that differs from the page.
+
+    Args:
+        python: The interpreter of the environment in which a reader would run them.
+    """
     snippets = read_snippets(page)
     done = subprocess.run(
-        [sys.executable, __file__],
+        [python, __file__],
         input=json.dumps([(snippet.kind, snippet.text, snippet.name) for snippet in snippets]),
         capture_output=True,
         text=True,
         cwd=folder,
-        env=_reader_environment(folder),
+        env=_reader_environment(folder, Path(python).parent),
         timeout=_SECONDS_A_PAGE,
         check=False,
     )
@@ -107,8 +111,8 @@ def check_page(page: Path, folder: Path) -> None:
     assert len(results) == len(snippets), f"{page}: stopped after {len(results)} snippets\n{done.stderr}"
 
 
-def _reader_environment(home: Path) -> dict[str, str]:
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+def _reader_environment(home: Path, programs_first: Path) -> dict[str, str]:
+    programs = f"{programs_first}{os.pathsep}{os.environ['PATH']}"
     kept = {
         name: os.environ[name] for name in ("LANG", "TMPDIR", "ACTIVEGRAPH_TEST_POSTGRES_URL") if name in os.environ
     }

@@ -16,24 +16,22 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Wheel]:
 
 
 @pytest.fixture(scope="session")
-def environment_with(
-    wheels: dict[str, Wheel], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Environment]:
-    """An environment that holds one distribution and what it needs; made once for each name."""
+def environment_with(wheels: dict[str, Wheel], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Environment]:
+    """An environment as `pip install` with these requirements makes it, from nothing; made once for each set."""
     constraints = pinned_versions(tmp_path_factory.mktemp("pins") / "constraints.txt")
-    made: dict[str, Environment] = {}
+    made: dict[tuple[str, ...], Environment] = {}
 
-    def environment(name: str) -> Environment:
-        if name not in made:
-            made[name] = Environment(tmp_path_factory.mktemp("environments") / name, constraints)
-            made[name].install(name, wheels)
-        return made[name]
+    def environment(*requirements: str) -> Environment:
+        if requirements not in made:
+            made[requirements] = Environment(tmp_path_factory.mktemp("environment") / "venv", constraints)
+            made[requirements].install(wheels, *requirements)
+        return made[requirements]
 
     return environment
 
 
 @pytest.fixture
-def core_alone(environment_with: Callable[[str], Environment]) -> Environment:
+def core_alone(environment_with: Callable[..., Environment]) -> Environment:
     """An environment that holds activegraph-core and nothing else of ours."""
     return environment_with("activegraph-core")
 

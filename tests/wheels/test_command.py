@@ -18,9 +18,7 @@ Runtime(Graph(), persist_to="run.db").run_goal("world")
 """
 
 
-def test_the_command_comes_with_its_distribution(
-    environment_with: Callable[[str], Environment], elsewhere: Path
-) -> None:
+def test_the_command_comes_with_its_distribution(environment_with: Callable[..., Environment], elsewhere: Path) -> None:
     environment = environment_with("activegraph-cli")
     environment.python(A_RUN_ON_DISK, cwd=elsewhere)
 
@@ -32,7 +30,7 @@ def test_the_command_comes_with_its_distribution(
 
 
 def test_the_metapackage_brings_the_command_and_the_sqlite_store(
-    environment_with: Callable[[str], Environment], elsewhere: Path
+    environment_with: Callable[..., Environment], elsewhere: Path
 ) -> None:
     environment = environment_with("activegraph")
 

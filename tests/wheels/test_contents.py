@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tarfile
 from email.parser import Parser
 
 import pytest
+from activegraph.errors import DOCS_BASE_URL
 from support.distributions import ROOT, Wheel, workspace_names
 
 SHARED = ("activegraph/__init__.py", "activegraph/store/__init__.py", "activegraph/packs/__init__.py")
@@ -62,6 +64,28 @@ def test_the_metadata_carries_licence_python_and_a_readme(wheels: dict[str, Whee
     assert metadata["Requires-Python"] == ">=3.11"
     assert str(metadata.get_payload()).startswith("# ")
     assert wheels[name].metadata("licenses/LICENSE") == (ROOT / "LICENSE").read_text()
+
+
+@pytest.mark.parametrize("name", ["activegraph", *ROOMS])
+def test_the_metadata_says_who_it_is_for_and_where_to_read_on(wheels: dict[str, Wheel], name: str) -> None:
+    metadata = Parser().parsestr(wheels[name].metadata())
+    classifiers = metadata.get_all("Classifier") or []
+    addresses = dict(each.split(", ", 1) for each in metadata.get_all("Project-URL") or [])
+
+    assert [each for each in classifiers if each.startswith("License ::")] == []  # the expression above is enough
+    assert {f"Programming Language :: Python :: {python}" for python in ("3.11", "3.12", "3.13")} <= set(classifiers)
+    assert {"Operating System :: POSIX", "Typing :: Typed"} <= set(classifiers)
+    assert addresses["Documentation"] == DOCS_BASE_URL
+    assert metadata["Summary"].endswith(".")
+
+
+@pytest.mark.parametrize("name", ["activegraph", *ROOMS])
+def test_a_source_archive_carries_licence_changes_and_readme(wheels: dict[str, Wheel], name: str) -> None:
+    with tarfile.open(wheels[name].source) as archive:
+        files = {member.partition("/")[2] for member in archive.getnames()}
+
+    assert {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE"} <= files
+    assert [file for file in files if "__pycache__" in file or file.endswith((".db", ".pyc"))] == []
 
 
 def test_the_metapackage_holds_no_code(wheels: dict[str, Wheel]) -> None:

@@ -74,7 +74,7 @@ def test_what_is_not_installed_names_the_package_to_install(
 
 
 def test_prometheus_metrics_without_its_client_names_the_extra(
-    environment_with: Callable[[str], Environment], elsewhere: Path
+    environment_with: Callable[..., Environment], elsewhere: Path
 ) -> None:
     environment = environment_with("activegraph-observability")
 
@@ -90,7 +90,7 @@ def test_a_missing_store_leaves_no_file_behind(core_alone: Environment, elsewher
 
 
 def test_the_sqlite_store_and_core_keep_a_run_on_disk(
-    environment_with: Callable[[str], Environment], elsewhere: Path
+    environment_with: Callable[..., Environment], elsewhere: Path
 ) -> None:
     environment = environment_with("activegraph-store-sqlite")
     code = RUN_ON_MEMORY.replace("Runtime(graph)", "Runtime(graph, persist_to='run.db')")
@@ -102,7 +102,7 @@ def test_the_sqlite_store_and_core_keep_a_run_on_disk(
 
 
 @pytest.mark.parametrize("name", workspace_names())
-def test_no_distribution_of_ours_comes_from_an_index(environment_with: Callable[[str], Environment], name: str) -> None:
+def test_no_distribution_of_ours_comes_from_an_index(environment_with: Callable[..., Environment], name: str) -> None:
     ours = {
         installed: origin
         for installed, origin in environment_with(name).installed().items()

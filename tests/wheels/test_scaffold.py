@@ -18,7 +18,7 @@ print([item.data for item in runtime.graph.objects("item")], runtime.errors)
 
 
 @pytest.fixture
-def environment(environment_with: Callable[[str], Environment]) -> Environment:
+def environment(environment_with: Callable[..., Environment]) -> Environment:
     """What `pip install activegraph` gives, and pytest."""
     made = environment_with("activegraph")
     made.install_requirements("pytest")

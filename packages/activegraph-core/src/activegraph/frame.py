@@ -9,7 +9,15 @@ __all__ = ["Frame"]
 
 @dataclass
 class Frame:
-    """What a run is for. Its id goes into every event of the runtime and its behaviors."""
+    """What a run is for. Its id goes into every event of the runtime and its behaviors.
+
+    A frame is not stored: pass it again when the run is loaded.
+
+    Attributes:
+        goal, constraints: The mission in words, and what must hold; models are told both.
+        id: Default: the next `frame_NNN` of the run.
+        success_criteria, permissions: For behaviors to look at (`ctx.frame`); nothing enforces them.
+    """
 
     goal: str
     id: str | None = None

@@ -9,7 +9,15 @@ __all__ = ["Policy"]
 
 @dataclass
 class Policy:
-    """What behaviors say they may do; shown to them as `ctx.policy`, recorded, not enforced."""
+    """What behaviors say they may do; shown to them as `ctx.policy`, recorded, not enforced.
+
+    Attributes:
+        behavior: Whom it is about; None for all.
+        can_create, can_create_relation: Types of objects and relations.
+        can_propose, can_apply: Types of objects whose patches it may propose or apply.
+        can_call_tool: Names of tools.
+        requires_approval: Types of objects that want `ctx.propose_object`.
+    """
 
     behavior: str | None = None
     can_create: list[str] = field(default_factory=list)

@@ -38,12 +38,15 @@ def behavior(
     """Declare `fn(event, graph, ctx)` as a behavior; the name then stands for the behavior object.
 
     Args:
-        name: Default: the function's name.
+        name: Actor of what it emits, and its name in logs, metrics and the trace. Default: the function's name.
         on: Event types, any of which matches; None or empty for every queue-visible event.
-        where: Condition on the event.
-        view: What `ctx.view` shows.
+        where: Condition on the event: paths into its payload (or `event.type` and the like) and what they must be.
+        view: What `ctx.view` shows: `around`, `depth`, `include_types`, `recent_events`; None for the whole graph.
+        creates: Types that it makes; recorded, not enforced.
+        budget: Recorded, not enforced.
+        priority: Among the behaviors of one event the highest comes first; equals in the order of declaration.
         pattern: Pattern over the graph that must have a match.
-        activate_after: Delay, counted in dispatched events.
+        activate_after: Delay, counted in dispatched events: `3`, `"3 events"`.
 
     Raises:
         TypeError: Used without parentheses, or a function that cannot take the three arguments.
@@ -78,7 +81,19 @@ def relation_behavior(
     pattern: str | None = None,
     activate_after: int | str | None = None,
 ) -> Callable[[Callable[..., Any]], RelationBehavior]:
-    """Declare `fn(relation, event, graph, ctx)`, called once per relation that the event's payload names an end of."""
+    """Declare `fn(relation, event, graph, ctx)`, called once per relation that the event's payload names an end of.
+
+    Args:
+        relation_type: Type of the relations.
+        on, where, view, creates, budget, priority, pattern, activate_after: As for `behavior`.
+        name: Default: the function's name.
+
+    Raises:
+        TypeError: Used without the relation's type, or a function that cannot take the four arguments.
+        InvalidRuntimeConfiguration: An unknown `where` operator or view key.
+        UnsupportedPatternError: The pattern is none of the language.
+        InvalidActivateAfter: The delay is no whole number of events.
+    """
     declare = declared_relation_behavior(
         relation_type,
         name=name,

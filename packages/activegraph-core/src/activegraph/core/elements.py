@@ -22,6 +22,7 @@ class Object:
 
     Attributes:
         id: `{type}#{n}`.
+        type: As it was created with.
         data: The object's fields, frozen at any depth.
         version: 1 when created, one more per applied patch.
         provenance: Who made it, when and because of which event.
@@ -61,7 +62,15 @@ class Object:
 
 @dataclass
 class Relation:
-    """A projected edge; its ends need not exist as objects."""
+    """A projected edge. For reading: changing it never changes the graph.
+
+    Attributes:
+        id: `rel_NNN`.
+        source, target: Ids of its ends, which need not exist as objects.
+        type: As it was created with.
+        data: Its fields, frozen at any depth.
+        provenance: Who made it, when and because of which event.
+    """
 
     id: str
     source: str

@@ -32,6 +32,19 @@ __all__ = ["Graph", "Object", "Relation", "evaluate_where"]
 class Graph:
     """Typed objects and relations as the projection of an append-only event log.
 
+    Each changing method makes one event. What its keyword arguments say stands in that event and in
+    the `provenance` of what it makes or changes:
+
+    - `actor`: who does it; `caused_by`: id of the event that led to it.
+    - `frame_id`: frame of the run, if it has one.
+    - `rationale`, `evidence`: why, in words and as ids.
+    - `llm_request_event_id`, `tool_request_event_ids`: the calls that fed it.
+
+    A change that is refused changes nothing and consumes no id. Besides what a method names, all of
+    them raise `IncompatibleRuntimeState` from inside a behavior (which has a graph of its own), from
+    another thread while a run is at work, and once the run is stopped; and what a failing store
+    raises at the commit.
+
     Args:
         ids: Id sequences of this run; never shared between graphs.
         clock: Anything with `now() -> str`; read once per event.
@@ -51,7 +64,7 @@ class Graph:
 
     @property
     def events(self) -> Sequence[Event]:
-        """All events in log order, read when looked at; supports len, indexing, slices, iteration."""
+        """All events in log order, read from the store when looked at; supports len, indexing, slices, iteration."""
         return EventSequence(self._log, self._recorder.step)
 
     @property
@@ -63,7 +76,7 @@ class Graph:
 
     @property
     def store(self) -> EventStore | None:
-        """The attached event store."""
+        """The attached event store; None while the log is in memory only."""
         return self._log.store  # type: ignore[return-value]  # attached as an EventStore
 
     def add_object(
@@ -78,7 +91,17 @@ class Graph:
         llm_request_event_id: str | None = None,
         tool_request_event_ids: Sequence[str] | None = None,
     ) -> Object:
-        """Create an object (`object.created`) and return it as projected."""
+        """Create an object (`object.created`) and return it as projected.
+
+        Args:
+            type: Any name; a loaded pack that declares it checks and completes `data`.
+            data: Plain data with text keys, nested at will; it is detached from what you passed.
+
+        Raises:
+            NonSerializableEventError: A value that the log cannot carry; the error names its path.
+            InvalidArgumentType: No type, or data that is no dict.
+            PackSchemaViolation: Data that does not fit what a loaded pack declares.
+        """
         stamp = self._stamp("add_object", actor, caused_by, frame_id, llm_request_event_id, tool_request_event_ids)
         return object_handle(self._writer.add_object(self._take, stamp, type, data, evidence))
 
@@ -95,7 +118,18 @@ class Graph:
         llm_request_event_id: str | None = None,
         tool_request_event_ids: Sequence[str] | None = None,
     ) -> Relation:
-        """Create a relation (`relation.created`); its ends may be unknown ids."""
+        """Create a relation (`relation.created`) and return it as projected.
+
+        Args:
+            source, target: Ids of its ends; they need not exist as objects.
+            type: Any name; a loaded pack may say between which types it may stand.
+            data: Plain data, as for objects.
+
+        Raises:
+            NonSerializableEventError: A value that the log cannot carry; the error names its path.
+            InvalidArgumentType: An end or a type that is no text, or data that is no dict.
+            PackSchemaViolation: Ends of types that a loaded pack does not allow.
+        """
         stamp = self._stamp("add_relation", actor, caused_by, frame_id, llm_request_event_id, tool_request_event_ids)
         return relation_handle(self._writer.add_relation(self._take, stamp, source, target, type, data))
 
@@ -107,7 +141,7 @@ class Graph:
         caused_by: str | None = None,
         frame_id: str | None = None,
     ) -> None:
-        """Remove an object and the relations that touch it; an unknown id does nothing."""
+        """Remove an object and the relations that touch it (`object.removed`); an unknown id does nothing."""
         stamp = self._stamp("remove_object", actor, caused_by, frame_id)
         self._writer.remove_object(self._take, stamp, object_id)
 
@@ -119,7 +153,7 @@ class Graph:
         caused_by: str | None = None,
         frame_id: str | None = None,
     ) -> None:
-        """Remove a relation; an unknown id does nothing."""
+        """Remove a relation (`relation.removed`); an unknown id does nothing."""
         stamp = self._stamp("remove_relation", actor, caused_by, frame_id)
         self._writer.remove_relation(self._take, stamp, relation_id)
 
@@ -138,8 +172,14 @@ class Graph:
     ) -> Patch:
         """Merge `updates` into an object's data at once (`patch.applied`).
 
+        Args:
+            target: Id of the object.
+            updates: Top-level keys and their new values; other keys stay.
+
         Raises:
             KeyError: There is no such object.
+            NonSerializableEventError: A value that the log cannot carry; the error names its path.
+            PackSchemaViolation: The data would not fit what a loaded pack declares.
         """
         stamp = self._stamp("patch_object", actor, caused_by, frame_id, llm_request_event_id, tool_request_event_ids)
         return self._writer.patch_object(self._take, stamp, target, updates, rationale, evidence)
@@ -158,7 +198,17 @@ class Graph:
         llm_request_event_id: str | None = None,
         tool_request_event_ids: Sequence[str] | None = None,
     ) -> Patch:
-        """Propose a change (`patch.proposed`) that `apply_patch` or `reject_patch` decides on."""
+        """Propose a change (`patch.proposed`) that `apply_patch` or `reject_patch` decides on.
+
+        Args:
+            target: Id of the object; whether it exists counts when the patch is applied.
+            op: `"update"` merges `value` into the data, `"replace"` puts it in the place of all data.
+            proposed_by: Who proposes it; stands as actor in the event.
+
+        Raises:
+            InvalidPatchOperation: Another `op`.
+            NonSerializableEventError: A value that the log cannot carry; the error names its path.
+        """
         stamp = self._stamp(
             "propose_patch",
             require_text("proposed_by", proposed_by),
@@ -179,6 +229,12 @@ class Graph:
     ) -> Event:
         """Apply a proposal; its event says `patch.rejected` if the target has moved on or is gone.
 
+        Args:
+            approved_by: Who decides; stands as actor in the event.
+
+        Returns:
+            The event, `patch.applied` or `patch.rejected`.
+
         Raises:
             KeyError: There is no such patch.
             InvalidPatchLifecycleState: It was decided already.
@@ -195,12 +251,20 @@ class Graph:
         caused_by: str | None = None,
         frame_id: str | None = None,
     ) -> Event:
-        """Reject a proposal for good (`patch.rejected`)."""
+        """Reject a proposal for good (`patch.rejected`), with the reason in the log.
+
+        Raises:
+            KeyError: There is no such patch.
+            InvalidPatchLifecycleState: It was decided already.
+        """
         stamp = self._stamp("reject_patch", actor, caused_by, frame_id)
         return self._writer.reject_patch(self._take, stamp, patch_id, reason)
 
     def emit(self, event: Event) -> Event:
         """Take in an event that the host built; the one entry point of all changes.
+
+        Returns:
+            The event as the log holds it, detached and frozen.
 
         Raises:
             NonSerializableEventError: A field or the payload holds what the log cannot carry.
@@ -236,7 +300,7 @@ class Graph:
         self._recorder.add_listener(listener)
 
     def remove_listener(self, listener: Listener) -> bool:
-        """Stop calling `listener`; whether it was registered."""
+        """Stop calling `listener`; returns whether it was registered."""
         return self._recorder.remove_listener(listener)
 
     def attach_store(self, store: EventStore) -> None:
@@ -248,17 +312,17 @@ class Graph:
         attach_store(self._log, self._recorder, store)
 
     def get_object(self, object_id: str) -> Object | None:
-        """The object of this id."""
+        """The object of this id; None if there is none, or it was removed."""
         state = self._projection.objects.get(object_id)
         return None if state is None else object_handle(state)
 
     def get_relation(self, relation_id: str) -> Relation | None:
-        """The relation of this id."""
+        """The relation of this id; None if there is none, or it was removed."""
         state = self._projection.relations.get(relation_id)
         return None if state is None else relation_handle(state)
 
     def get_patch(self, patch_id: str) -> Patch | None:
-        """The patch of this id, proposed, applied or rejected."""
+        """The patch of this id, proposed, applied or rejected; None if there is none."""
         state = self._projection.patches.get(patch_id)
         return None if state is None else patch_handle(state)
 
@@ -271,7 +335,16 @@ class Graph:
         return self.relations()
 
     def objects(self, type: str | None = None, where: dict[str, Any] | None = None) -> list[Object]:
-        """Objects of a type that meet a condition, in creation order."""
+        """Objects of a type that meet a condition, in creation order.
+
+        Args:
+            type: None for all types; by index, whatever else the graph holds.
+            where: Paths and what they must be, all of them: `{"data.status": "open", "data.score": {">": 0.5}}`.
+                Operators are `==`, `!=`, `<`, `>`, `<=`, `>=`, `in` and `not in`.
+
+        Raises:
+            InternalEvaluatorError: An operator that there is not.
+        """
         states = (self._projection.objects if type is None else self._projection.objects_of_type(type)).values()
         if not where:
             return [object_handle(state) for state in states]
@@ -312,7 +385,10 @@ class Graph:
         return [relation_handle(state) for state in sorted(found, key=lambda s: s.sequence)]
 
     def neighborhood(self, object_id: str, depth: int = 1) -> tuple[list[Object], list[Relation]]:
-        """Objects within `depth` rounds along relations in both directions, and those relations."""
+        """Objects within `depth` rounds along relations in both directions, the object itself included, and those relations.
+
+        An unknown id gives two empty lists. The cost follows what is found, not the size of the graph.
+        """
         objects, relations = neighborhood(
             [object_id],
             depth,

@@ -22,6 +22,14 @@ class Patch:
     """A change of one object, with its life cycle: proposed, then applied or rejected.
 
     Attributes:
+        id: `patch_NNN`.
+        target: Id of the object.
+        op: `update` merges `value` into the data, `replace` puts it in the place of all data.
+        value: The new data.
+        proposed_by: Who made it.
+        rationale, evidence: Why, in words and as ids.
+        rejection_reason: Why it was rejected, if it was.
+        provenance: When and because of which event it was made.
         expected_version: Version of the target when the patch was made; 0 if it did not exist.
         status: `proposed`, `applied` or `rejected`; shows later transitions.
     """

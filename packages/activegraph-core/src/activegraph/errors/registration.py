@@ -26,7 +26,8 @@ class MissingOptionalDependency(RegistrationError, ImportError):
     """An optional package is needed and not installed."""
 
     def __init__(self, *, package: str, feature: str, extras: str | None = None) -> None:
-        install = f"pip install 'activegraph[{extras}]'" if extras else f"pip install {package}"
+        named = f"'{package}'" if "[" in package else package  # a shell takes brackets for a pattern
+        install = f"pip install 'activegraph[{extras}]'" if extras else f"pip install {named}"
         context: dict[str, Any] = {"package": package, "feature": feature}
         if extras:
             context["extras"] = extras

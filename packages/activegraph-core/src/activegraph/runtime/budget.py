@@ -32,7 +32,8 @@ class Budget:
     """Limits and use of one run. Seconds are monotonic time, costs US dollars, exact.
 
     Args:
-        limits: Any of the eight dimensions; missing or None means no limit.
+        limits: Any of `max_events`, `max_behavior_calls`, `max_llm_calls`, `max_tool_calls`, `max_patches`,
+            `max_depth`, `max_seconds`, `max_cost_usd`; missing or None means no limit.
         carry_over: Start from the use that a loaded run's log records.
 
     Raises:

@@ -35,24 +35,40 @@ class BehaviorGraph:
         self._invocation: Invocation | None = invocation
 
     def add_object(self, type: str, data: dict[str, Any]) -> Object:
-        """Create an object and return it as projected."""
+        """Create an object (`object.created`) and return it as projected.
+
+        Args:
+            type: Any name; a loaded pack that declares it checks and completes `data`.
+            data: Plain data with text keys.
+
+        Raises:
+            NonSerializableEventError: A value that the log cannot carry; the error names its path.
+            PackSchemaViolation: Data that does not fit what a loaded pack declares.
+        """
         step = self._change("graph.add_object")
         state = step.writer.add_object(step.take, step.stamp, type, data)
         step.objects_created += 1
         return object_handle(state)
 
     def add_relation(self, source: str, target: str, type: str, data: dict[str, Any] | None = None) -> Relation:
-        """Create a relation; its ends may be unknown ids."""
+        """Create a relation (`relation.created`) between two ids, which need not exist as objects.
+
+        Raises:
+            NonSerializableEventError: A value that the log cannot carry; the error names its path.
+            PackSchemaViolation: Ends of types that a loaded pack does not allow.
+        """
         step = self._change("graph.add_relation")
         state = step.writer.add_relation(step.take, step.stamp, source, target, type, data)
         step.relations_created += 1
         return relation_handle(state)
 
     def patch_object(self, target: str, updates: dict[str, Any]) -> Patch:
-        """Merge `updates` into an object's data at once.
+        """Merge `updates` into an object's data at once (`patch.applied`).
 
         Raises:
             KeyError: There is no such object.
+            NonSerializableEventError: A value that the log cannot carry; the error names its path.
+            PackSchemaViolation: The data would not fit what a loaded pack declares.
         """
         step = self._change("graph.patch_object")
         patch = step.writer.patch_object(step.take, step.stamp, target, updates)
@@ -67,7 +83,16 @@ class BehaviorGraph:
         rationale: str | None = None,
         evidence: Sequence[str] | None = None,
     ) -> Patch:
-        """Propose a change that somebody else decides on."""
+        """Propose a change (`patch.proposed`) that the host decides on, by `apply_patch` or `reject_patch` of its graph.
+
+        Args:
+            target: Id of the object; whether it exists counts when the patch is applied.
+            op: `"update"` merges `value` into the data, `"replace"` puts it in the place of all data.
+            rationale, evidence: Why, in words and as ids.
+
+        Raises:
+            InvalidPatchOperation: Another `op`.
+        """
         step = self._change("graph.propose_patch")
         patch = step.writer.propose_patch(
             step.take, step.stamp, target, op, {} if value is None else value, rationale, evidence
@@ -76,10 +101,15 @@ class BehaviorGraph:
         return patch
 
     def emit(self, event_type: str, payload: dict[str, Any]) -> Event:
-        """Emit an event of a type of your own.
+        """Emit an event of a type of your own, for other behaviors to react to.
+
+        Args:
+            event_type: Dotted lowercase by convention: `order.checked`.
+            payload: Plain data with text keys.
 
         Raises:
             InvalidArgumentType: A type of a family that only the runtime writes.
+            NonSerializableEventError: A value that the log cannot carry; the error names its path.
         """
         step = self._change("graph.emit")
         event_type = check_header("type", require_text("event_type", event_type))

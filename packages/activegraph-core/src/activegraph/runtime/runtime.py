@@ -59,6 +59,7 @@ class Runtime(RunFace):
         llm_cache, tool_cache: Where to look; empty by default.
         replay_reinvoke_deterministic: Call deterministic tools although an answer is recorded.
         llm_retry_max_attempts: How often a model is asked at most where asking again may help; waits are in seconds.
+        metrics: What measures: three methods, as `Metrics` says; by default nothing does.
         packs: Packs, or pairs of a pack and its settings, attached in this order.
         durability: `"effect"`, `"every-step"` or `"os"`: what a power cut may take back.
 
@@ -249,10 +250,13 @@ class Runtime(RunFace):
         Args:
             path: Store URL or bare SQLite path.
             run_id: Default: the run that was appended to last.
+            clock: Tells the time from now on; by default the system's.
             replay_strict: First execute the run again beside its log, and compare. Answers come from the log,
                 nobody is asked, and nothing is written.
             replay_llm_cache, replay_tool_cache: Look for an answer in this run's log, and in those that it was forked from.
             packs: Packs to attach again; they are code, and not in the log.
+
+        The other arguments are those of the constructor, and are given again: none of them is in the log.
 
         Raises:
             StoreNotFoundError, RunNotFoundError: There is no such store or run; nothing is created.
@@ -294,6 +298,8 @@ class Runtime(RunFace):
         caches. With those, the fork looks for answers in the parent's whole log, also behind `at_event`.
 
         Args:
+            at_event: Id of the last event that both runs share.
+            label: A name for the new run, in its record.
             pack_settings: Settings of packs to override in the fork, by pack; nested dicts for nested models.
 
         Raises:

@@ -36,7 +36,14 @@ RunState = Literal["idle", "running", "stopped", "exhausted"]
 
 @dataclass(frozen=True)
 class BudgetSnapshot:
-    """Use and limits over the eight dimensions; None is no limit. Costs are US dollars as text."""
+    """Use and limits of a run at one instant.
+
+    Attributes:
+        used: What this process has used, by dimension; seconds are monotonic time.
+        limits: None where there is no limit.
+        cost_used_usd, cost_limit_usd: US dollars as text, exact.
+        exhausted_by: The dimension that stopped the run, if one did.
+    """
 
     used: Mapping[str, float]
     limits: Mapping[str, float | None]
@@ -55,7 +62,13 @@ class FrameSnapshot:
 
 @dataclass(frozen=True)
 class BehaviorInfo:
-    """One registered behavior."""
+    """One registered behavior.
+
+    Attributes:
+        kind: `function`, `relation` or `llm`.
+        subscribed_to: Event types; empty for a behavior that only a pattern wakes.
+        activate_after: Delay in dispatched events.
+    """
 
     name: str
     kind: str
@@ -66,7 +79,7 @@ class BehaviorInfo:
 
 @dataclass(frozen=True)
 class EventSummary:
-    """One event without its payload."""
+    """One event without its payload: who caused what, when (ISO 8601, UTC)."""
 
     id: str
     type: str
@@ -76,7 +89,18 @@ class EventSummary:
 
 @dataclass(frozen=True)
 class RuntimeStatus:
-    """A run at one instant between two commits."""
+    """A run at one instant between two commits.
+
+    Attributes:
+        state: `running` (a call is at work), `idle` (nothing is left to do), `exhausted` (a budget is used
+            up) or `stopped` (anything else: new, owed work, paused, a failed commit).
+        queue_depth: Events that wait.
+        events_processed: Events in the log.
+        budget: Use and limits.
+        frame: None for a run without one.
+        registered_behaviors: Those that take part.
+        recent_events: The newest, oldest first; as many as were asked for.
+    """
 
     run_id: str
     state: RunState

@@ -32,7 +32,12 @@ def open_store(url: str, run_id: str, *, read_only: bool = False) -> EventStore:
 
 
 def list_runs(url: str) -> list[RunRecord]:
-    """All runs of a store, by `created_at`, then id."""
+    """All runs of a store, by `created_at`, then id. Nothing is created or written.
+
+    Raises:
+        InvalidStoreURL: The text names no store.
+        StoreNotFoundError: There is nothing at this address.
+    """
     parsed = parse_store_url(url)
     return backend_of(parsed).list_runs(parsed)
 

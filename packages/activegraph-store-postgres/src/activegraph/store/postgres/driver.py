@@ -19,6 +19,8 @@ def psycopg() -> ModuleType:
     """
     try:
         import psycopg
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingOptionalDependency(package="psycopg", feature="PostgresEventStore", extras="postgres") from error
+    except ImportError as error:  # psycopg is there, and libpq is not
+        raise MissingOptionalDependency(package="psycopg[binary]", feature="PostgresEventStore") from error
     return psycopg
