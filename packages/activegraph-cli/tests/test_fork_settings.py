@@ -54,6 +54,7 @@ def test_the_settings_are_recorded_in_the_new_run_and_act_there(cli: Cli, url: s
         f"forked run_a at evt_002 -> {fork} (2 events)",
         "  settings override recorded: evt_003",
     ]
+    assert said.err.splitlines()[1:] == ["its packs are code, so give them along, as packs=[...]: storage"]
     runtime = Runtime.load(url, fork, behaviors=[], clock=FrozenClock(), packs=[PACK])
     assert runtime.graph.events[-1].payload == {
         "pack": "storage",

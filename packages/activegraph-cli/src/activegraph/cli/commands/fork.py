@@ -33,6 +33,7 @@ def fork(
     """
     from activegraph.errors import InvalidRuntimeConfiguration
     from activegraph.operations.fork import fork_readable_run
+    from activegraph.operations.inspect import packs_of_run
     from activegraph.packs.assignments import read_assignments
     from activegraph.store import parse_store_url
     from activegraph.store.forking import same_store
@@ -60,6 +61,10 @@ def fork(
     else:
         console.print(render.fork_text(made, elsewhere=elsewhere, recording=record))
     console.note(f'to continue: Runtime.load("{made.to_url}", run_id="{made.new_run_id}")')
+    packs = sorted({pack.pack for pack in packs_of_run(to or url, made.new_run_id)})
+    if packs:
+        # Without them its events would be dispatched to nobody, and the work that it owes be gone.
+        console.note(f"its packs are code, so give them along, as packs=[...]: {', '.join(packs)}")
     return EXIT_OK
 
 
