@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from activegraph import Event
 from activegraph.errors import IncompatibleRuntimeState, PackSettingsMissingError, ReplayDivergenceError
 from activegraph.packs import (
     ObjectType,
@@ -166,6 +167,28 @@ def test_a_pack_that_is_loaded_anew_keeps_its_turn_among_the_others(path: Path) 
         assert acted == ["first", "other"] * 2
 
     replay(path, first, other)
+
+
+def test_ids_that_the_host_drew_before_a_load_or_a_decision_stand_where_they_did(path: Path) -> None:
+    @behavior(on=["go", "pack.loaded", "object.created"])
+    def draws(event: Any, graph: Any, ctx: Any) -> None:
+        graph.emit("drawn", {"luck": ctx.random.random(), "for": event.id})
+        if event.type == "go":
+            ctx.propose_object("memo", {})
+
+    pack = Pack("lottery", "1", behaviors=[draws])
+    with new([], persist_to=path, packs=[pack]) as runtime:
+        emit(runtime, "go")
+        runtime.run_until_idle()
+        drawn = runtime.graph.ids.event()
+        runtime.approve("approval_001")
+        runtime.graph.emit(Event(drawn, "go", {}))
+        runtime.run_until_idle()
+        ids = [event.id for event in runtime.graph.events]
+    assert ids[:2] == ["evt_002", "evt_001"]
+    assert ids.index(drawn) > ids.index(f"evt_{int(drawn[4:]) + 2:03d}")
+
+    replay(path, pack)
 
 
 def test_overrides_of_a_fork_are_applied(path: Path) -> None:

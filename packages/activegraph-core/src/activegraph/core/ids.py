@@ -141,6 +141,11 @@ class IDGen:
         if id[:4] == "evt_" and (number := _number(id[4:])) > self._event:
             self._event = number
 
+    def skip_to_event_id(self, id: str) -> None:
+        """Let `id` be the next one of events, if it is still to come."""
+        if id[:4] == "evt_" and (number := _number(id[4:])) > self._event:
+            self._event = number - 1
+
     def saw_object_id(self, id: str) -> int:
         """Move the sequence of objects past the number after the last `#` of `id`; returns its highest number."""
         if (number := _number(id[id.rfind("#") + 1 :])) > self._object and "#" in id:

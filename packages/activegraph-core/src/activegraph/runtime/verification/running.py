@@ -157,13 +157,15 @@ class Verification:
             is_latest=found.row.id in self._latest_loads,
         )
         payload = encode_payload_bytes(attachment.payload())
-        with self._as_host():
+        with self._as_host(found):
             event = engine.writer.event("pack.loaded", payload, Stamp("runtime", None, engine.frame_id))
             self._recorder.record(event)
             self._recorder.commit_step(None)
 
     @contextmanager
-    def _as_host(self) -> Iterator[None]:
+    def _as_host(self, found: Recorded) -> Iterator[None]:
+        # An id that the host had drawn before is free yet, and is the one of an event that it emitted later.
+        self._ids.skip_to_event_id(found.row.id)
         self._meeting.is_host = True
         try:
             yield
@@ -183,7 +185,7 @@ class Verification:
             if made is None or made.row.type != "object.created" or made.row.caused_by != found.row.id:
                 return False
         try:
-            with self._as_host():
+            with self._as_host(found):
                 if found.row.type == "approval.granted":
                     approve(engine, approval_id, payload.get("approved_by"))
                 else:
