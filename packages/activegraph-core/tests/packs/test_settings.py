@@ -29,6 +29,14 @@ class Required(BaseModel):
     limit_gb: int
 
 
+class Anything(BaseModel):
+    value: Any = None
+
+
+CYCLIC: list[Any] = []
+CYCLIC.append(CYCLIC)
+
+
 class Guarded(BaseModel):
     key: SecretStr
     more: dict[str, SecretBytes] = {}
@@ -69,8 +77,11 @@ def test_settings_are_the_defaults_a_dict_or_an_instance(given: Any, threshold: 
         (StorageSettings, {"threshold": 2}, "threshold: Input should be less than or equal to 1"),
         (StorageSettings, {"limits": {"most": "many"}}, "limits.most: Input should be a valid integer"),
         (StorageSettings, Limits(), "`settings` must be a dict or a StorageSettings, not Limits"),
-        (StorageSettings, "threshold=1", "`settings` must be a dict or a StorageSettings"),
-        (StorageSettings, [("threshold", 1)], "`settings` must be a dict"),
+        (StorageSettings, "key=sk-1", "`settings` must be a dict or a StorageSettings, not str"),
+        (StorageSettings, [("key", "sk-1")], "`settings` must be a dict or a StorageSettings, not list"),
+        (Anything, {"value": print}, "Unable to serialize unknown type"),
+        (Anything, {"value": b"\xff"}, "invalid utf-8"),
+        (Anything, {"value": CYCLIC}, "Circular reference"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused_with_what_the_schema_says(schema: Any, given: Any, says: str) -> None:
@@ -80,6 +91,7 @@ def test_settings_that_do_not_fit_are_refused_with_what_the_schema_says(schema: 
         runtime.load_pack(storage(schema=schema), settings=given)
 
     assert says in str(refusal.value)
+    assert "sk-" not in str(refusal.value)
     assert isinstance(refusal.value, RegistrationError)
     assert isinstance(refusal.value, PackError)
     assert (len(runtime.graph.events), runtime.loaded_packs()) == (0, [])

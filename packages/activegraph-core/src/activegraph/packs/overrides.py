@@ -150,16 +150,21 @@ def overrides_behind(
 
 def _checked_shape(pack_settings: object) -> list[tuple[str, Mapping[str, Any]]]:
     if not isinstance(pack_settings, Mapping):
-        raise _refused(f"`pack_settings` must be a dict of dicts, not {shown(pack_settings)}")
+        raise _refused(f"`pack_settings` must be a dict of dicts, not {type(pack_settings).__name__}")
     for name, changes in pack_settings.items():
         if not isinstance(name, str) or not isinstance(changes, Mapping) or not changes:
-            raise _refused(f"`pack_settings` of {shown(name)} must be a dict of settings, not {shown(changes)}")
+            raise _refused(f"`pack_settings` of {shown(name)} must be a dict of settings, not {_kind(changes)}")
         _require_text_keys(name, changes)
         try:
             encode_payload_bytes(dict(changes))
         except NonSerializableEventError as error:
             raise _refused(f"settings of {name!r} cannot be recorded: {error.summary}") from error
     return list(pack_settings.items())
+
+
+def _kind(value: object) -> str:
+    """What a value is, without what it says: it may be a secret."""
+    return "an empty one" if value == {} else type(value).__name__
 
 
 def _require_text_keys(path: str, changes: Mapping[Any, Any]) -> None:

@@ -59,7 +59,7 @@ def scaffold_pack(target_dir: str | os.PathLike[str], raw_name: str) -> Path:
     draft = Path(target_dir) / f".{distribution}-{uuid.uuid4().hex}"
     try:
         draft.mkdir()
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except OSError as error:
         # Of the draft's name nobody has heard.
         raise type(error)(error.errno, error.strerror, os.fspath(target_dir)) from None
     try:

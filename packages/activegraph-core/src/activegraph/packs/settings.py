@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union, get_args, get_origin
 
 from activegraph.core.model_dump import is_secret, plain_dump
 from activegraph.errors import PackSettingsMissingError
-from activegraph.errors.base import shown
 from activegraph.packs.models import MASK, fields_of, is_model, refusal_lines, validated, validated_json
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def effective_settings(
 
     Raises:
         PackSettingsMissingError: A required setting is missing, a value does not fit the schema, or an
-            override names a setting that it does not have.
+            override names a setting that it does not have, or the log cannot hold a value.
     """
     schema = pack.settings_schema
     for override in overrides:
@@ -70,6 +69,7 @@ def effective_settings(
         base = _base(pack, given)
         for override in overrides:
             base = overridden(schema, base, override.values)
+        recorded_form(base)
     except PackSettingsMissingError:
         raise
     except ValueError as error:
@@ -85,7 +85,7 @@ def _base(pack: Pack, given: object) -> Any:
         return given
     if isinstance(given, Mapping):
         return schema.model_validate(dict(given))
-    raise _refused(pack, f"`settings` must be a dict or a {schema.__name__}, not {shown(given)}")
+    raise _refused(pack, f"`settings` must be a dict or a {schema.__name__}, not {type(given).__name__}")
 
 
 def overridden(schema: Any, base: Any, values: Mapping[str, Any]) -> Any:
