@@ -251,3 +251,22 @@ def cut_off(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         (position,) = connection.execute("SELECT min(position) FROM events WHERE type = 'behavior.started'").fetchone()
         connection.execute("DELETE FROM events WHERE position > ?", (position,))
+
+
+def test_going_on_without_the_packs_of_a_run_is_warned_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ran(tmp_path / "a.db")
+    with loaded(tmp_path / "a.db", []) as runtime:
+        runtime.run_until_idle()
+        runtime.run_until_idle()
+
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert "not attached" in warnings[0]
+    assert "storage" in warnings[0]
+
+    caplog.clear()
+    with loaded(tmp_path / "a.db", [], packs=[storage()]) as runtime:
+        runtime.run_until_idle()
+    assert [record for record in caplog.records if record.levelno == logging.WARNING] == []

@@ -32,7 +32,7 @@ from activegraph.runtime.matching import Matching
 from activegraph.runtime.model_behaviors import ModelBehaviors
 from activegraph.runtime.outside import CallOptions, Outside
 from activegraph.runtime.owed import Owed
-from activegraph.runtime.pack_events import record_packs
+from activegraph.runtime.pack_events import record_packs, warn_of_absent_packs
 from activegraph.runtime.progress import replace_turn
 from activegraph.runtime.prompt_events import PromptEvents
 from activegraph.runtime.queue import SUBSCRIBABLE, DelayedEntries, WorkItem, is_internal
@@ -284,6 +284,7 @@ class Engine:
         fresh = (item for item in self.queue if not item.internal or subscriptions.for_type(item.event.type))
         if self.owed is not None:
             owed, self.owed = self.owed, None
+            warn_of_absent_packs(self)
             self.queue = owed.queue(subscriptions, self.projection)
             self.delayed = owed.entries(subscriptions, self.projection)
             self.queue.extend(fresh)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from activegraph.core.log import RunLog
     from activegraph.runtime.engine import Engine
 
-__all__ = ["packs_of", "record_pack", "record_packs", "recorded_packs", "say_loaded"]
+__all__ = ["packs_of", "record_pack", "record_packs", "recorded_packs", "say_loaded", "warn_of_absent_packs"]
 
 _logger = logging.getLogger("activegraph.packs")
 
@@ -67,6 +67,14 @@ def record_packs(engine: Engine) -> None:
     while waiting:
         pack, payload = waiting.popleft()
         say_loaded(engine, pack.name, pack.version, record_pack(engine, payload).id)
+
+
+def warn_of_absent_packs(engine: Engine) -> None:
+    """The WARNING of a run that goes on without packs that it had: what it owed to their behaviors is not done."""
+    absent = sorted(name for name in recorded_packs(engine.log) if engine.packs.find(name) is None)
+    if absent:
+        message = "packs of this run are not attached, so their behaviors hear of nothing: %s; load it with packs=[...]"
+        say(_logger, logging.WARNING, message, ", ".join(absent), run_id=engine.run_id)
 
 
 def say_loaded(engine: Engine, name: str, version: str, event_id: str | None) -> None:
