@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from activegraph.behaviors.base import AnyBehavior
-from activegraph.packs.attachment import Attachment
-from activegraph.packs.schemas import Schemas
-from activegraph.tools.base import Tool
+if TYPE_CHECKING:
+    from activegraph.behaviors.base import AnyBehavior
+    from activegraph.packs.attachment import Attachment
+    from activegraph.packs.schemas import Schemas
+    from activegraph.packs.values import Pack
+    from activegraph.tools.base import Tool
 
 __all__ = ["NO_PACKS", "LoadedPacks"]
 
@@ -23,7 +25,7 @@ class LoadedPacks:
         self.behaviors = tuple(behavior for each in attachments for behavior in each.behaviors)
         packs = tuple(each.pack for each in attachments)
         has_types = any(pack.object_types or pack.relation_types for pack in packs)
-        self.schemas = Schemas(packs) if has_types else None
+        self.schemas = _schemas(packs) if has_types else None
         """Checks of objects and relations; None where no pack declares a type."""
         self.tools = {tool.name: tool for each in attachments for tool in each.tools}
         """Tools by canonical name."""
@@ -81,6 +83,12 @@ class LoadedPacks:
         return [
             (each.name, tool) for each in self.attachments for tool in each.tools if tool.name == f"{each.name}.{name}"
         ]
+
+
+def _schemas(packs: tuple[Pack, ...]) -> Schemas:
+    from activegraph.packs.schemas import Schemas
+
+    return Schemas(packs)
 
 
 NO_PACKS = LoadedPacks()

@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from activegraph.core.codec import encode_plain
 from activegraph.core.log_lines import text_of
 from activegraph.errors import ConfigurationError, LLMBehaviorError, NonSerializableEventError, RegistrationError
 from activegraph.errors.base import shown
-from activegraph.llm.parsing import read_back
-from activegraph.llm.types import ToolCall
+
+if TYPE_CHECKING:
+    from activegraph.llm.types import ToolCall
 
 __all__ = [
     "ModelAnswer",
@@ -143,11 +144,15 @@ def output_of(schema: Any, fields: Mapping[str, Any], parsed: Any) -> Any:
             payload_extras={"raw_text": text, "schema": schema.__name__},
         )
     hit = {"from_cache": True} if fields.get("cache_hit") else {}
+    from activegraph.llm.parsing import read_back
+
     return read_back(recorded, schema, raw_text=text, **hit)
 
 
 def calls_of(fields: Mapping[str, Any]) -> list[ToolCall]:
     """The tools that a recorded answer asks for."""
+    from activegraph.llm.types import ToolCall
+
     return [ToolCall(call["id"], call["name"], call["args"]) for call in fields.get("tool_calls") or ()]
 
 

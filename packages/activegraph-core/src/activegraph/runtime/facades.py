@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 from activegraph.core.changes import require_fields, require_text
@@ -19,6 +18,8 @@ from activegraph.runtime.approvals import propose_object
 from activegraph.runtime.queue import INTERNAL_FAMILIES
 
 if TYPE_CHECKING:
+    from random import Random
+
     from activegraph.runtime.invocation import Invocation
 
 __all__ = ["BehaviorGraph", "Context"]
@@ -197,6 +198,8 @@ class Context:
     def random(self) -> Random:
         """Random numbers that a resumed or replayed invocation draws again."""
         if self._random is None:
+            from random import Random
+
             self._random = Random(self._invocation.seed())  # noqa: S311 - reproducible on purpose
         return self._random
 

@@ -10,13 +10,13 @@ from activegraph.core.graph import Graph
 from activegraph.runtime.approvals import PendingApproval
 from activegraph.runtime.engine import Engine
 from activegraph.runtime.lookup import find_behavior, find_tool
-from activegraph.runtime.status import RuntimeStatus, status_of
 from activegraph.runtime.subscriptions import Subscriptions
 from activegraph.trace.export import export_jsonl
 from activegraph.trace.printer import Trace, graph_lines
 
 if TYPE_CHECKING:
     from activegraph.packs import Pack
+    from activegraph.runtime.status import RuntimeStatus
     from activegraph.tools.base import Tool
 
 __all__ = ["BehaviorFailure", "RunFace"]
@@ -72,6 +72,8 @@ class RunFace:
 
     def status(self, recent: int = 20) -> RuntimeStatus:
         """A frozen picture between two commits; from any thread, at any time, O(recent + behaviors)."""
+        from activegraph.runtime.status import status_of
+
         return status_of(self._engine, recent)
 
     def print_trace(self) -> None:

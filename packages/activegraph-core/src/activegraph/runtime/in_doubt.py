@@ -10,6 +10,7 @@ from copy import copy
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from activegraph.behaviors.kinds import asks_model
 from activegraph.core.codec import check_header, encode_payload_bytes
 from activegraph.core.event import Event, make_event
 from activegraph.errors import (
@@ -20,15 +21,10 @@ from activegraph.errors import (
     ToolError,
 )
 from activegraph.errors.base import shown
-from activegraph.llm.behavior import LLMBehavior
-from activegraph.runtime.answers import money
-from activegraph.tools.base import Tool
-from activegraph.tools.cache import CachedToolResponse
-from activegraph.tools.checking import checked_output, failure_record
-from activegraph.tools.context import idempotency_key
 
 if TYPE_CHECKING:
     from activegraph.runtime.engine import Engine
+    from activegraph.tools.base import Tool
 
 __all__ = ["UNSET", "refuse_doubt", "resolve_tool"]
 
@@ -55,6 +51,8 @@ def refuse_doubt(engine: Engine) -> None:
     if request.id not in engine.cut.in_doubt:
         _say_in_doubt(engine, request)
         engine.cut.in_doubt.add(request.id)
+    from activegraph.tools.context import idempotency_key
+
     payload = request.payload
     raise IncompatibleRuntimeState(
         f"run {engine.run_id!r} waits: the call {request.id} of tool {payload['tool']!r} is in doubt",
@@ -92,6 +90,8 @@ def resolve_tool(
     """
     if (output is not UNSET) + (error is not UNSET) + bool(retry) != 1:
         raise _refusal("give exactly one of `output=`, `error=` and `retry=True`", requested_event_id)
+    from activegraph.runtime.answers import money
+
     cost = money(cost_usd)
     if cost is None:
         raise _refusal(f"`cost_usd` is no amount of US dollars: {shown(cost_usd)}", requested_event_id)
@@ -130,11 +130,13 @@ def _request_in_doubt(engine: Engine) -> Event | None:
 
 def _tool_named(engine: Engine, name: str) -> Tool | None:
     """A tool as it is known now; before the first `run_*` too."""
-    behaviors = [each for each in engine.behaviors_now() if isinstance(each, LLMBehavior)]
+    behaviors = [each for each in engine.behaviors_now() if asks_model(each)]
     return engine.model_behaviors.collect_tools(behaviors).get(name)
 
 
 def _say_in_doubt(engine: Engine, request: Event) -> None:
+    from activegraph.tools.context import idempotency_key
+
     payload = request.payload
     event = make_event(
         engine.writer.ids.stop(),
@@ -160,6 +162,9 @@ def _say_in_doubt(engine: Engine, request: Event) -> None:
 
 
 def _answer(request: Event, tool: Tool | None, output: Any, error: Any, cost: Decimal, who: str) -> bytes:
+    from activegraph.tools.cache import CachedToolResponse
+    from activegraph.tools.checking import checked_output, failure_record
+
     asked = request.payload
     name = asked["tool"]
     fields: dict[str, Any] = {

@@ -7,11 +7,10 @@ provider's default; that it was a default is remembered, so that another runtime
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from activegraph.behaviors.base import AnyBehavior
+from activegraph.behaviors.kinds import asks_model
 from activegraph.errors import MissingProviderError, MissingToolError
-from activegraph.llm.behavior import LLMBehavior
 from activegraph.llm.models import check_model, choose_model
 from activegraph.runtime.call_budget import behavior_budget
 from activegraph.runtime.outside import CallOptions
@@ -19,6 +18,10 @@ from activegraph.runtime.subscriptions import Subscriptions
 from activegraph.tools.base import Tool
 from activegraph.tools.built_in import built_in_tool
 from activegraph.tools.registry import by_name, get_tool_registry
+
+if TYPE_CHECKING:
+    from activegraph.behaviors.base import AnyBehavior
+    from activegraph.llm.behavior import LLMBehavior
 
 __all__ = ["ModelBehaviors", "Prepared", "named_model"]
 
@@ -53,7 +56,7 @@ class ModelBehaviors:
             InvalidRuntimeConfiguration: A model of another provider, two tools of one name, an own budget
                 that cannot be used.
         """
-        asking = [each for each in subscriptions.behaviors if isinstance(each, LLMBehavior)]
+        asking = [each for each in subscriptions.behaviors if asks_model(each)]
         tools = self.collect_tools(asking)
         prepared = {id(behavior): self._prepare(behavior, tools) for behavior in asking}
         self.tools, self._prepared = tools, prepared
@@ -64,7 +67,7 @@ class ModelBehaviors:
 
     def check_named_model(self, behavior: AnyBehavior) -> None:
         """Refuse a behavior that names a model of another provider; one that names none is settled later."""
-        if self._options.provider is not None and isinstance(behavior, LLMBehavior):
+        if self._options.provider is not None and asks_model(behavior):
             named = named_model(behavior)
             if named is not None:
                 check_model(behavior.name, named, self._options.provider)
@@ -77,7 +80,7 @@ class ModelBehaviors:
         """
         if self._options.provider is not None:
             for behavior in behaviors:
-                if isinstance(behavior, LLMBehavior):
+                if asks_model(behavior):
                     self._model_of(behavior)
 
     def collect_tools(self, behaviors: Iterable[AnyBehavior]) -> dict[str, Tool]:
@@ -88,11 +91,7 @@ class ModelBehaviors:
         """The same without the packs'."""
         given = get_tool_registry() if self._options.tools is None else self._options.tools
         declared = (
-            one
-            for behavior in behaviors
-            if isinstance(behavior, LLMBehavior)
-            for one in behavior.tools
-            if isinstance(one, Tool)
+            one for behavior in behaviors if asks_model(behavior) for one in behavior.tools if isinstance(one, Tool)
         )
         return by_name([*given, *declared])
 

@@ -15,20 +15,20 @@ from msgspec import Struct
 
 from activegraph.errors import IncompatibleRuntimeState, ToolError
 from activegraph.errors.base import shown
-from activegraph.llm.cache import LLMCache
 from activegraph.runtime.answers import ModelAnswer, answered, as_behavior_error, failed, money
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.call_budget import CallBudget
-from activegraph.runtime.replayed import ReplayedAnswers, replayed_from
 from activegraph.runtime.retries import RetryPolicy, is_retryable
 from activegraph.tools.base import Tool
-from activegraph.tools.cache import CachedToolResponse, ToolCache
-from activegraph.tools.context import ToolContext
 from activegraph.tools.invoker import DirectToolInvoker, ToolInvoker
 
 if TYPE_CHECKING:
     from activegraph.core.log import RunLog
+    from activegraph.llm.cache import LLMCache
     from activegraph.llm.prompt import AssembledPrompt
+    from activegraph.runtime.replayed import ReplayedAnswers
+    from activegraph.tools.cache import CachedToolResponse, ToolCache
+    from activegraph.tools.context import ToolContext
 
 __all__ = ["CallOptions", "Estimate", "Outside", "Question", "ToolAnswer"]
 
@@ -90,6 +90,10 @@ class Outside:
         """Look up answers in these caches, as far as that is switched on."""
         options = self.options
         if options.replay_llm_cache or options.replay_tool_cache:
+            from activegraph.llm.cache import LLMCache
+            from activegraph.runtime.replayed import ReplayedAnswers
+            from activegraph.tools.cache import ToolCache
+
             self.replayed = ReplayedAnswers(
                 (LLMCache() if models is None else models) if options.replay_llm_cache else None,
                 (ToolCache() if tools is None else tools) if options.replay_tool_cache else None,
@@ -104,6 +108,8 @@ class Outside:
         """
         models, tools = self.options.replay_llm_cache, self.options.replay_tool_cache
         if models or tools:
+            from activegraph.runtime.replayed import replayed_from
+
             self.replayed = replayed_from(self._log, url, models=models, tools=tools)
 
     def monotonic(self) -> float:

@@ -10,11 +10,10 @@ from activegraph.core.changes import Stamp
 from activegraph.core.codec import decode_canonical
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.log_lines import say
-from activegraph.packs.loading import RecordedPack
-from activegraph.packs.settings import Override
 
 if TYPE_CHECKING:
     from activegraph.core.log import RunLog
+    from activegraph.packs.loading import RecordedPack
     from activegraph.runtime.engine import Engine
 
 __all__ = ["packs_of", "record_pack", "record_packs", "recorded_packs", "say_loaded", "warn_of_absent_packs"]
@@ -29,6 +28,9 @@ def recorded_packs(log: RunLog) -> dict[str, RecordedPack]:
 
 def packs_of(events: Iterable[Event]) -> dict[str, RecordedPack]:
     """What events say of packs, by name."""
+    from activegraph.packs.loading import RecordedPack
+    from activegraph.packs.settings import Override
+
     loads: dict[str, Event] = {}
     overrides: dict[str, list[Override]] = {}
     for event in events:

@@ -20,19 +20,17 @@ from activegraph.runtime.arguments import (
     require_one_store,
 )
 from activegraph.runtime.budget import Budget
-from activegraph.runtime.diff import Diff, diff_logs
 from activegraph.runtime.face import BehaviorFailure, RunFace
 from activegraph.runtime.in_doubt import UNSET, resolve_tool
 from activegraph.runtime.loop import finish_cut_off, go_on, on_the_stack, run_loop
 from activegraph.runtime.measures import SeriesKeeper
-from activegraph.runtime.pack_loading import attach_packs, load_pack
 from activegraph.runtime.saving import close_run, put_under_store, save_state
 from activegraph.runtime.starting import emit_goal, new_engine
-from activegraph.runtime.taking_up import fork_runtime, load_runtime
 
 if TYPE_CHECKING:
     from activegraph.llm.cache import LLMCache
     from activegraph.packs import Pack
+    from activegraph.runtime.diff import Diff
     from activegraph.store.base import EventStore
     from activegraph.tools.base import Tool
     from activegraph.tools.cache import ToolCache
@@ -104,7 +102,10 @@ class Runtime(RunFace):
         options = call_options(**call_arguments(asked, replays, retries))
         told = {"behaviors": behaviors, "frame": frame, "policy": policy, "budget": budget, "seed": seed}
         engine = new_engine(graph, options, self.metrics, durability=durability, **told)
-        attach_packs(engine, packs)
+        if packs is not None:
+            from activegraph.runtime.pack_loading import attach_packs
+
+            attach_packs(engine, packs)
         engine.model_behaviors.settle_models(engine.behaviors_now())
         put_under_store(engine, persist_to, store)
         engine.attach()
@@ -194,6 +195,8 @@ class Runtime(RunFace):
             PackVersionConflictError, PackConflictError, PackSettingsMissingError: Nothing was changed.
             IncompatibleRuntimeState: The runtime is closed or at work, or finishing an invocation comes first.
         """
+        from activegraph.runtime.pack_loading import load_pack
+
         return load_pack(self._engine, pack, settings)
 
     def approve(self, approval_id: str, approved_by: str | None = None) -> str:
@@ -269,6 +272,8 @@ class Runtime(RunFace):
         retries = llm_retry_max_attempts, llm_retry_initial_delay_seconds, llm_retry_max_delay_seconds
         around = {"metrics": metrics, "clock": clock, "packs": packs, "durability": durability}
         calls = call_arguments(asked, replays, retries)
+        from activegraph.runtime.taking_up import load_runtime
+
         return load_runtime(cls, path, run_id, calls, replay_strict=replay_strict, **told, **around)
 
     def fork(
@@ -314,11 +319,15 @@ class Runtime(RunFace):
         told: dict[str, Any] = {"behaviors": behaviors, "budget": budget, "metrics": metrics, "durability": durability}
         of_packs: dict[str, Any] = {"packs": packs, "pack_settings": pack_settings}
         calls = call_arguments(asked, replays, retries)
+        from activegraph.runtime.taking_up import fork_runtime
+
         return fork_runtime(type(self), self, at_event, label, calls, **told, **of_packs)
 
     def diff(self, other: Runtime) -> Diff:
         """Compare this run with `other`: shared events, then objects and relations that differ."""
         mine, theirs = self._engine, other._engine
+        from activegraph.runtime.diff import diff_logs
+
         return diff_logs(
             self.run_id, other.run_id, mine.log.read(), theirs.log.read(), mine.projection, theirs.projection
         )

@@ -22,7 +22,6 @@ from activegraph.runtime.starting import (
     open_recorded_run,
     resume_engine,
 )
-from activegraph.runtime.verification.verify import declared_by, log_in, require_same_run
 
 __all__ = ["fork_runtime", "load_runtime"]
 
@@ -60,6 +59,8 @@ def load_runtime(
         told |= {"frame": frame, "replay_strict": replay_strict, "metrics": metrics, "durability": durability}
         runtime = make(loaded.graph, budget=limits, **calls, **told)
         if replay_strict:
+            from activegraph.runtime.verification.verify import declared_by, log_in, require_same_run
+
             require_same_run(log_in(store, url), declared_by(runtime._engine, packs), metrics)
         resume_engine(runtime._engine, loaded, url)
         attach_packs(runtime._engine, packs)

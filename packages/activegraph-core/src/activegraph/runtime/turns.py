@@ -8,6 +8,7 @@ relations, the rest waits.
 from __future__ import annotations
 
 from collections import deque
+from functools import cache
 from time import perf_counter
 from typing import Any
 
@@ -21,7 +22,6 @@ from activegraph.runtime.engine import Engine
 from activegraph.runtime.invocation import Invocation
 from activegraph.runtime.live_event import live_event
 from activegraph.runtime.matching import SLOW_SECONDS
-from activegraph.runtime.model_invocation import ModelInvocation
 from activegraph.runtime.queue import DelayedEntry, WorkItem
 from activegraph.runtime.relating import relations_of_event
 from activegraph.runtime.scanner import CutOff
@@ -182,6 +182,14 @@ def _invoke_relations(
     return True
 
 
+@cache
+def model_invocation() -> type[Invocation]:
+    """The invocations of behaviors that ask models; most programs have none, and need not import what that takes."""
+    from activegraph.runtime.model_invocation import ModelInvocation
+
+    return ModelInvocation
+
+
 def _invoke(
     engine: Engine,
     subscriber: Subscriber,
@@ -204,7 +212,7 @@ def _invoke(
     engine.worked = True
     if cut is None or not cut.has_started:
         engine.budget.consume("max_behavior_calls")
-    kind = ModelInvocation if subscriber.asks_model else Invocation
+    kind = model_invocation() if subscriber.asks_model else Invocation
     invocation = kind(engine, subscriber, event, relation, announces_matches=is_first, cut=cut)
     try:
         invocation.execute()
