@@ -16,6 +16,7 @@ from activegraph.core.codec import decode_canonical
 from activegraph.core.log import RunLog
 from activegraph.errors import LLMBehaviorError, ToolError
 from activegraph.llm.behavior import LLMBehavior
+from activegraph.llm.models import FALLBACK_MODEL
 from activegraph.runtime.answers import ModelAnswer
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.call_budget import CallBudget
@@ -29,9 +30,6 @@ from activegraph.tools.checking import failure_from_record
 from activegraph.tools.context import ToolContext
 
 __all__ = ["RecordedModels", "RecordedOutside"]
-
-_UNKNOWN_MODEL = "claude-sonnet-4-5"
-"""What a behavior that names no model, and asked none in the record, is taken to ask."""
 
 _BASE_KEYS = ("behavior", "event_id", "exception_type", "message", "traceback", "reason", "relation_id", "ordinal")
 
@@ -149,7 +147,7 @@ class RecordedModels(ModelBehaviors):
             model = decode_canonical(following.payload).get("model")
             if isinstance(model, str):
                 return model
-        return _UNKNOWN_MODEL
+        return FALLBACK_MODEL  # it asked none in the record
 
     def _require_provider(self, behavior: LLMBehavior) -> None:
         """None is needed."""
