@@ -22,6 +22,7 @@ from activegraph.packs.incident_review import (
     pack,
 )
 from activegraph.packs.incident_review.memo_bar import memo_problems
+from activegraph.packs.incident_review.memo_text import memo_lines
 from activegraph.tools import get_tool_registry
 
 CONFLICTING = load_recording("connection_storm")
@@ -53,6 +54,20 @@ class Changed(RecordedIncidentProvider):
             self._change(response.parsed)
             response.parsed = type(response.parsed).model_validate(response.parsed.model_dump())
         return response
+
+
+class SilentAbout(Changed):
+    """Does not answer inquiries into these topics."""
+
+    def __init__(self, *topics: str, change: Callable[[Any], None] = lambda answer: None) -> None:
+        super().__init__(change)
+        self._topics = topics
+
+    def complete(self, **asked: Any) -> LLMResponse:
+        event = asked["messages"][0].content.partition("## Triggering event")[2]
+        if any(f'"topic": "{topic}"' in event for topic in self._topics):
+            raise TimeoutError("no answer")
+        return super().complete(**asked)
 
 
 @pytest.fixture(scope="module")
@@ -164,8 +179,9 @@ def test_importing_and_loading_the_pack_registers_nothing() -> None:
     assert (get_registry(), get_tool_registry()) == before
 
 
-def test_an_incident_that_was_never_recorded_is_not_invented() -> None:
-    runtime = reviewed(IncidentInput("next_year", "Something else"))
+@pytest.mark.parametrize("provider", [RecordedIncidentProvider(), RecordedIncidentProvider(["next_year"])])
+def test_an_incident_that_was_never_recorded_is_not_invented(provider: RecordedIncidentProvider) -> None:
+    runtime = reviewed(IncidentInput("next_year", "Something else"), provider=provider)
 
     (failure,) = runtime.errors
     assert (failure.behavior, failure.reason) == ("incident_review.inquiry_planner", "llm.fixture_missing")
@@ -223,6 +239,16 @@ class TestWhatNothingBearsOut:
         note = f"{hypotheses} claims that nothing in the record bears out were left out"
         assert note in memo.data["timeline"]["notes"]
 
+    def test_a_quote_of_nothing_stands_nowhere(self) -> None:
+        def say_nothing(answer: Any) -> None:
+            for hypothesis in getattr(answer, "hypotheses", ()):
+                for quote in hypothesis.evidence:
+                    quote.quote = " \n "
+
+        runtime = reviewed(CONFLICTING, provider=Changed(say_nothing))
+
+        assert runtime.graph.objects("evidence") == runtime.graph.objects("hypothesis") == []
+
     def test_a_hypothesis_that_nothing_speaks_for_is_left_out(self) -> None:
         def doubt(answer: Any) -> None:
             for hypothesis in getattr(answer, "hypotheses", ()):
@@ -265,6 +291,45 @@ class TestWhatNothingBearsOut:
         (shared,) = [each for each in graph.objects("hypothesis") if each.data["title"] == "It is  the pool"]
         assert len(graph.relations(shared.id, type="answers")) == 4
 
+    def test_what_a_model_repeats_is_tied_once(self) -> None:
+        def repeat(answer: Any) -> None:
+            hypotheses = list(getattr(answer, "hypotheses", ()))
+            for one in hypotheses:
+                for other in hypotheses:
+                    if other.title in one.contradicts:
+                        other.contradicts.append(one.title)
+                        one.contradicts.append(other.title.upper())
+            answer.__dict__.get("hypotheses", []).extend([each.model_copy() for each in hypotheses])
+            for action in getattr(answer, "actions", ()):
+                action.addresses += action.addresses
+
+        runtime = reviewed(CONFLICTING, provider=Changed(repeat))
+
+        graph = runtime.graph
+        assert len(graph.relations(type="contradicts")) == len(graph.objects("conflict")) == 1
+        addressed = [(each.source, each.target) for each in graph.relations(type="addresses")]
+        assert len(addressed) == len(set(addressed))
+        (memo,) = graph.objects("memo")
+        for answered in memo.data["inquiries_answered"]:
+            assert len(answered["hypotheses"]) == len(set(answered["hypotheses"]))
+        assert memo_problems(graph, memo) == []
+
+    def test_what_a_model_says_moves_no_cursor(self) -> None:
+        def move(answer: Any) -> None:
+            for field in ("title", "question", "statement", "detail"):
+                for each in [*getattr(answer, "actions", ()), *getattr(answer, "inquiries", ())]:
+                    if hasattr(each, field):
+                        setattr(each, field, f"{getattr(each, field)}\x1b[2J")
+            if hasattr(answer, "summary"):
+                answer.summary += "\x1b[2J"
+
+        runtime = reviewed(CONFLICTING, provider=SilentAbout("lock_waits", change=move))
+
+        (memo,) = runtime.graph.objects("memo")
+        text = memo_lines(runtime.graph, memo)
+        assert any("[2J" in line for line in text)
+        assert all(line.isprintable() for line in text)
+
 
 class TestWhatIsAsked:
     def test_no_more_questions_are_taken_than_the_settings_allow(self) -> None:
@@ -288,13 +353,7 @@ class TestWhatIsAsked:
         assert memo_problems(graph, graph.objects("memo")[0]) == []
 
     def test_an_investigation_that_fails_leaves_its_inquiry_unresolved_and_the_review_goes_on(self) -> None:
-        class Forgetful(RecordedIncidentProvider):
-            def complete(self, **asked: Any) -> LLMResponse:
-                if '"topic": "lock_waits"' in asked["messages"][0].content.partition("## Triggering event")[2]:
-                    raise TimeoutError("no answer")
-                return super().complete(**asked)
-
-        runtime = reviewed(CONFLICTING, provider=Forgetful())
+        runtime = reviewed(CONFLICTING, provider=SilentAbout("lock_waits"))
 
         (memo,) = runtime.graph.objects("memo")
         (unresolved,) = memo.data["inquiries_unresolved"]
@@ -303,6 +362,19 @@ class TestWhatIsAsked:
         assert memo_problems(runtime.graph, memo) == []
         (reminder,) = runtime.graph.objects("reminder")
         assert reminder.data["inquiry"] == unresolved["inquiry"]
+
+    def test_that_holds_however_much_happens_before_the_failure_is_taken_up(self) -> None:
+        runtime = model_runtime(SilentAbout("refusals", "lock_waits"))
+        for _ in range(2):
+            for recording in reversed(THREE_INCIDENTS):
+                add_incident(runtime.graph, IncidentInput(recording.name, recording.title))
+        runtime.run_until_idle()
+
+        graph = runtime.graph
+        assert [each.data["status"] for each in graph.objects("incident")] == ["reviewed"] * 6
+        unresolved = [each.data["topic"] for each in graph.objects("inquiry", where={"data.status": "unresolved"})]
+        assert unresolved == ["refusals", "lock_waits"] * 2
+        assert [memo_problems(graph, memo) for memo in graph.objects("memo")] == [[]] * 6
 
     def test_the_model_of_the_settings_is_asked(self) -> None:
         runtime = reviewed(CONFLICTING, llm_model="some-model")

@@ -14,6 +14,7 @@ from activegraph.packs import incident_review
 from activegraph.packs.incident_review import (
     IncidentInput,
     IncidentReviewSettings,
+    Signal,
     add_incident,
     read_signals,
 )
@@ -185,6 +186,55 @@ def test_incidents_of_one_name_do_not_mix_their_signals(log: Path) -> None:
         runtime.run_until_idle()
 
     assert [incident.data["signals"] for incident in runtime.graph.objects("incident")] == [1, 1]
+
+
+@pytest.mark.parametrize("kinds", [150, 500])
+def test_no_signal_is_lost_where_several_incidents_are_given_at_once(kinds: int) -> None:
+    at = "2026-05-15 10:00:00.000 UTC"
+    signals = [
+        Signal(1, "log", "error", f"kind {n}", 1, at, at, (n,), "ERROR", "23505", f"m{n}") for n in range(1, kinds + 1)
+    ]
+    runtime = rules_runtime()
+
+    for name in ("a", "b", "c"):
+        add_incident(runtime.graph, IncidentInput(name, name, signals))
+    runtime.run_until_idle()
+
+    graph = runtime.graph
+    assert [incident.data["signals"] for incident in graph.objects("incident")] == [kinds] * 3
+    for incident in graph.objects("incident"):
+        tied = {each.source for each in graph.relations(target=incident.id, type="observed_in")}
+        of_name = graph.objects("signal", where={"data.incident": incident.data["name"]})
+        assert tied == {signal.id for signal in of_name}
+
+
+def test_signals_that_were_there_before_their_goal_count_however_many_they_are() -> None:
+    runtime = rules_runtime()
+    at = "2026-05-15 10:00:00.000 UTC"
+    for n in range(1, 501):
+        signal = Signal(1, "log", "error", f"kind {n}", 1, at, at, (n,), "ERROR", "23505", f"m{n}")
+        runtime.graph.add_object("signal", signal.to_data("early"))
+
+    runtime.run_goal("Incident review: early: The signals came first")
+
+    assert runtime.graph.objects("incident")[0].data["signals"] == 500
+
+
+def test_a_conflict_that_a_memo_does_not_list_is_a_problem_of_it(log: Path) -> None:
+    graph = review(write_log(log, [error("23505", "twice")]))
+    (memo,) = graph.objects("memo")
+    conflict = graph.add_object(
+        "conflict",
+        {
+            "title": "late",
+            "incident": memo.data["incident"],
+            "statement": "s",
+            "hypotheses": ["hypothesis#1", "hypothesis#2"],
+            "status": "open",
+        },
+    )
+
+    assert memo_problems(graph, memo) == [f"{conflict.id} is not listed"]
 
 
 def test_the_pack_has_the_version_of_its_distribution() -> None:

@@ -33,8 +33,11 @@ def memo_problems(graph: Graph, memo: Object) -> list[str]:
     problems += [f"{each['hypothesis']} cites no evidence" for each in data["findings"] if not each["evidence"]]
     if not data["actions"]:
         problems.append("there is no action")
-    if not data["open_conflicts"] and data["conflicts_note"] != NO_CONFLICTS:
+    if bool(data["open_conflicts"]) == (data["conflicts_note"] == NO_CONFLICTS):
         problems.append("the note on conflicts is wrong")
+    listed = [each["conflict"] for each in data["open_conflicts"]]
+    conflicts = graph.objects("conflict", where={"data.incident": data["incident"]})
+    problems += [f"{each.id} is not listed" for each in conflicts if each.id not in listed]
     if data["incident"] not in [relation.target for relation in graph.relations(memo.id, type="reports_on")]:
         problems.append("it does not report on its incident")
     return problems + list(_bad_citations(graph, data))

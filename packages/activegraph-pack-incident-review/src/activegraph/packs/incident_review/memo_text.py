@@ -70,7 +70,7 @@ def memo_lines(graph: Graph, memo: Object, *, cite: Cite = cite_objects) -> list
     lines += ["", "Actions"]
     for action in data["actions"]:
         head = f"  {action['priority']:<9} "
-        lines += wrapped(f"{action['title']} (for the {action['owner_role']})", first=head, indent=len(head))
+        lines += wrapped(f"{printable(action['title'])} (for the {action['owner_role']})", first=head, indent=len(head))
         lines += wrapped(printable(action["detail"]), indent=len(head))
     if data["timeline"]["notes"]:
         lines += ["", "Notes"]
@@ -132,7 +132,7 @@ def _unresolved(graph: Graph, inquiries: Sequence[Any]) -> list[str]:
         return []
     lines = ["", "Not answered"]
     for inquiry in inquiries:
-        lines += wrapped(inquiry["question"])
+        lines += wrapped(printable(inquiry["question"]))
         for id in inquiry["signals"]:
             signal = graph.get_object(id)
             if signal is None:

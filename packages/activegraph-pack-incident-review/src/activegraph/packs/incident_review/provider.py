@@ -39,6 +39,7 @@ _TOKENS = {
     "memo_writer": _Tokens(2600, 200, 80, 420),
 }
 _TOOL_SECONDS, _FINAL_SECONDS = 0.8, 2.4
+_RECORDED = frozenset(each.name for each in THREE_INCIDENTS)
 
 
 class _Question(NamedTuple):
@@ -124,7 +125,8 @@ class RecordedIncidentProvider:
         return True
 
     def _recorded(self, question: _Question) -> Mapping[str, Any]:
-        answers = _answers(question.incident) if question.incident in self._names else {}
+        known = question.incident in self._names and question.incident in _RECORDED
+        answers = _answers(question.incident) if known else {}
         found = answers.get(question.behavior)
         if found is not None and question.topic is not None:
             found = found.get(question.topic)

@@ -23,7 +23,10 @@ class IncidentReviewSettings(BaseModel):
         default=6, ge=1, le=20, description="Signals that one inquiry may bring in, and quotes of one hypothesis."
     )
     conflict_confidence: float = Field(
-        default=0.7, ge=0, le=1, description="What two contradicting hypotheses must both reach to be a conflict."
+        default=0.7,
+        ge=0,
+        le=1,
+        description="What two contradicting hypotheses must both reach to be a conflict; never less than 0.5.",
     )
     auto_approve_memos: bool = Field(default=True, description="Whether memos appear without anybody's approval.")
     auto_approve_actions: bool = Field(default=True, description="Whether actions appear without anybody's approval.")

@@ -44,7 +44,8 @@ def action_planner(event: Event, graph: Any, ctx: Any, out: ActionPlan) -> None:
         left_out += len(each.addresses) - len(addressed)
         if addressed:
             planned += 1
-            data = _action(incident.id, each.title, each.detail, each.priority, each.owner_role, addressed)
+            once = [*dict.fromkeys(addressed)]
+            data = _action(incident.id, each.title, each.detail, each.priority, each.owner_role, once)
             hand_in(graph, ctx, "action", data, approved=ctx.settings.auto_approve_actions)
     if left_out:
         graph.patch_object(incident.id, {"left_out": incident.data["left_out"] + left_out})

@@ -69,7 +69,7 @@ class Citations:
             for known in self._known
             if known.source == quote.source
             for quotable in known.quotable
-            if wanted in " ".join(quotable.text.split())
+            if wanted and wanted in " ".join(quotable.text.split())
         ]
         if not places:
             self.left_out += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from activegraph.core.event import Event
+from activegraph.core.view import View
 from activegraph.packs import behavior
 from activegraph.packs.incident_review.host import goal_parts
 from activegraph.packs.incident_review.rules.case import SignalView
@@ -14,21 +15,17 @@ from activegraph.packs.incident_review.settings import IncidentReviewSettings, b
 __all__ = ["intake"]
 
 _NEWEST_EVENTS = 400
-"""How far back the signals of a goal are looked for: they came with it, and a log makes fewer of them."""
+"""How far back the signals of a goal are looked for first: they came with it, and a log makes fewer of them."""
 
 
-@behavior(on=["goal.created"], view={"around": [], "recent_events": _NEWEST_EVENTS}, creates=["incident"])
+@behavior(on=["goal.created"], view={"recent_events": _NEWEST_EVENTS}, creates=["incident"])
 def intake(event: Event, graph: Any, ctx: Any, *, settings: IncidentReviewSettings) -> None:
     """Make the incident of a goal and tie its signals to it; goals of other kinds are left alone."""
     parts = goal_parts(event.payload["goal"])
     if parts is None:
         return
     name, title = parts
-    # A host of its own may not say what its signals belong to; then the name alone must do.
-    came_along = [each for each in ctx.view.events("object.created") if each.caused_by in (event.id, None)]
-    created = (each.payload["object"] for each in came_along)
-    signals = [made for made in created if made["type"] == "signal" and made["data"].get("incident") == name]
-    seen = [SignalView.of(made["id"], made["data"]) for made in signals]
+    seen = _signals_of(name, event, ctx.view)
     logged = [signal for signal in seen if signal.source == "log" and signal.kind != "unreadable"]
     data: dict[str, Any] = {"title": title, "name": name, "status": "open", "signals": len(logged)}
     data["severity"] = _severity(seen)
@@ -42,6 +39,20 @@ def intake(event: Event, graph: Any, ctx: Any, *, settings: IncidentReviewSettin
     incident = graph.add_object("incident", data)
     for signal in seen:
         graph.add_relation(signal.id, incident.id, "observed_in")
+
+
+def _signals_of(name: str, goal: Event, view: View) -> list[SignalView]:
+    """The signals that came with a goal, in the order in which they were added."""
+    # A host of its own may not say what its signals belong to; then the name alone must do.
+    causes = (goal.id, None)
+    newest = view.events()
+    made = [each.payload["object"] for each in newest if each.type == "object.created" and each.caused_by in causes]
+    ours = [each for each in made if each["type"] == "signal" and each["data"].get("incident") == name]
+    if any(each.id == goal.id for each in newest) and not (ours and ours[0]["id"] == newest[0].payload.get("id")):
+        return [SignalView.of(each["id"], each["data"]) for each in ours]
+    # More has happened since than is seen there, as where several goals are given at once.
+    all_of_name = view.objects("signal", where={"data.incident": name})
+    return [SignalView.of(s.id, s.data) for s in all_of_name if s.provenance["caused_by_event"] in causes]
 
 
 def _severity(signals: list[SignalView]) -> str:

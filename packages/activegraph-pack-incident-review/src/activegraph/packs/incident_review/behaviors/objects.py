@@ -59,8 +59,8 @@ def signals_in(view: View) -> list[SignalView]:
 
 
 def sources_of(view: View, target: str, relation: str) -> list[str]:
-    """Ids of what points to an object by a relation of this type."""
-    return [each.source for each in view.relations(relation, target=target)]
+    """Ids of what points to an object by a relation of this type, each once."""
+    return [*dict.fromkeys(each.source for each in view.relations(relation, target=target))]
 
 
 def most_telling(

@@ -16,6 +16,7 @@ _LATER = 12
 """Events after which an inquiry should have been answered."""
 
 _NEWEST_EVENTS = 400
+"""How far back the inquiry of a failed investigation is looked for first."""
 
 
 @behavior(
@@ -44,17 +45,20 @@ def stale_inquiry(event: Event, graph: Any, ctx: Any) -> None:
 @behavior(
     on=["behavior.failed"],
     where={"behavior": {"in": ["incident_review.investigator"]}},
-    view={"around": [], "recent_events": _NEWEST_EVENTS},
+    view={"recent_events": _NEWEST_EVENTS},
     when=by_model,
 )
 def failed_inquiry(event: Event, graph: Any, ctx: Any) -> None:
     """Leave an inquiry unresolved whose investigation failed, so that the review goes on without it."""
-    asked = next((each for each in ctx.view.events() if each.id == event.payload["event_id"]), None)
+    newest = ctx.view.events("object.created")
+    asked = next((each.payload["id"] for each in newest if each.id == event.payload["event_id"]), None)
     if asked is None:
-        return
-    reason = event.payload.get("reason") or event.payload["exception_type"]
-    note = f"the investigation failed: {reason}"
-    graph.patch_object(asked.payload["id"], {"status": "unresolved", "not_found": [note]})
+        # Failures come in the order of the inquiries: of those without an answer it is the oldest one's.
+        asked = next((each.id for each in ctx.view.objects("inquiry") if each.data["status"] == "open"), None)
+    if asked is not None:
+        reason = event.payload.get("reason") or event.payload["exception_type"]
+        note = f"the investigation failed: {reason}"
+        graph.patch_object(asked, {"status": "unresolved", "not_found": [note]})
 
 
 def lines_of(signals: list[SignalView]) -> list[int]:
