@@ -175,6 +175,13 @@ class TestLooking:
             "    task#1 --depends_on--> claim#2\n"
         )
 
+    def test_an_element_of_the_graph_is_one_line_whatever_its_label(self, capsys: pytest.CaptureFixture[str]) -> None:
+        runtime = new()
+        runtime.graph.add_object("task", {"title": "a\nb", "status": "x\r\ny"})
+        runtime.print_graph()
+
+        assert capsys.readouterr().out.splitlines()[2] == '    task#1 "a\\nb" (x\\ny)'
+
     def test_a_trace_is_exported_as_one_object_a_line(self, tmp_path: Path) -> None:
         runtime = new()
         emit(runtime, "a", {"text": "zwölf\nLinien", "n": 10**30})

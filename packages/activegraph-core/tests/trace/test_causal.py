@@ -45,6 +45,16 @@ def test_the_label_is_the_present_one() -> None:
     assert runtime.trace.causal_chain("memo#2").startswith('memo#2 (memo) "Final memo"\n')
 
 
+def test_a_label_of_several_lines_stands_on_one() -> None:
+    graph = Graph(clock=FrozenClock())
+    graph.add_object("memo", {"title": "first\nsecond"})
+
+    assert causal_chain(graph, "memo#1").split("\n") == [
+        'memo#1 (memo) "first\\nsecond"',
+        "  ← system (evt_001) object.created",
+    ]
+
+
 def test_a_removed_object_is_explained_from_the_log() -> None:
     runtime = _chained()
     runtime.graph.remove_object("memo#2")

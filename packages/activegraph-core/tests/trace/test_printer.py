@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,23 @@ def test_printing_writes_the_lines_to_stdout(capsys: pytest.CaptureFixture[str])
     runtime.print_trace()
 
     assert capsys.readouterr().out.splitlines() == runtime.trace.lines()
+
+
+def test_text_that_no_output_can_carry_is_printed_as_its_escape(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+    monkeypatch.setattr("sys.stdout", out)
+    graph = Graph(clock=FrozenClock())
+    graph.add_object("note", {"title": "half \ud800"})
+    runtime = Runtime(graph, [])
+
+    runtime.print_trace()
+    runtime.print_graph()
+
+    written = out.buffer.getvalue().decode().splitlines()
+    assert written[0] == '[object.created]          note#1 "half \\ud800"'
+    assert written[3] == '    note#1 "half \\ud800"'
 
 
 def test_exporting_writes_the_lines_to_a_file(tmp_path: Path) -> None:

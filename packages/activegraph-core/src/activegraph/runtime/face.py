@@ -12,7 +12,7 @@ from activegraph.runtime.engine import Engine
 from activegraph.runtime.lookup import find_behavior, find_tool
 from activegraph.runtime.subscriptions import Subscriptions
 from activegraph.trace.export import export_jsonl
-from activegraph.trace.printer import Trace, graph_lines
+from activegraph.trace.printer import Trace, graph_lines, print_lines
 
 if TYPE_CHECKING:
     from activegraph.packs import Pack
@@ -82,7 +82,7 @@ class RunFace:
 
     def print_graph(self) -> None:
         """Print objects and relations to stdout."""
-        print("\n".join(graph_lines(self.graph)))  # noqa: T201 - the call is for printing
+        print_lines(graph_lines(self.graph))
 
     def export_trace(self, path: str | os.PathLike[str]) -> None:
         """Write every event as one line of canonical JSON."""

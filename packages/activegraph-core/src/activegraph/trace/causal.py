@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from activegraph.core.event import Event
 from activegraph.trace.calls import dollars, error_reason
+from activegraph.trace.printer import on_one_line
 from activegraph.trace.reading import events_of_type
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def causal_chain(graph: Graph, object_id: str) -> str:
         seen.add(event.id)
         lines.append(f"{indent}← {event.actor or '?'} ({event.id}) {event.type}")
         event = None if event.caused_by is None else graph._log.get(event.caused_by)
-    return "\n".join(lines)
+    return "\n".join(map(on_one_line, lines))
 
 
 def _provenance(present: Any, recorded: Mapping[str, Any]) -> Mapping[str, Any]:

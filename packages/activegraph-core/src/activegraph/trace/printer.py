@@ -13,7 +13,17 @@ from activegraph.trace.reading import events_of_type
 if TYPE_CHECKING:
     from activegraph.core.graph import Graph
 
-__all__ = ["TAG_COL", "Trace", "flags_line", "format_event", "graph_lines", "live_lines", "replayed_line"]
+__all__ = [
+    "TAG_COL",
+    "Trace",
+    "flags_line",
+    "format_event",
+    "graph_lines",
+    "live_lines",
+    "on_one_line",
+    "print_lines",
+    "replayed_line",
+]
 
 TAG_COL = 26
 """Width of the tag column."""
@@ -110,8 +120,7 @@ class Trace:
 
     def print(self) -> None:
         """Print each line to stdout."""
-        for line in self._lines():
-            print(line)  # noqa: T201 - the call is for printing
+        print_lines(self._lines())
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write each line to a UTF-8 file."""
@@ -130,10 +139,21 @@ def graph_lines(graph: Graph) -> list[str]:
     """Objects and relations, one per line."""
     objects, relations = graph.all_objects(), graph.all_relations()
     lines = ["graph:", f"  objects ({len(objects)}):"]
-    lines += [f"    {_object({'id': o.id, 'data': o.data})}" for o in objects]
+    lines += [on_one_line(f"    {_object({'id': o.id, 'data': o.data})}") for o in objects]
     lines.append(f"  relations ({len(relations)}):")
-    lines += [f"    {r.source} --{r.type}--> {r.target}" for r in relations]
+    lines += [on_one_line(f"    {r.source} --{r.type}--> {r.target}") for r in relations]
     return lines
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines to stdout; what no output can carry, a lone surrogate in somebody's data, stands there as its escape."""
+    for line in lines:
+        print(line.encode("utf-8", "backslashreplace").decode("utf-8"))  # noqa: T201 - the call is for printing
+
+
+def on_one_line(text: str) -> str:
+    """`text` with its line breaks as the two characters that stand for one."""
+    return text.replace("\r\n", "\\n").replace("\n", "\\n").replace("\r", "\\n")
 
 
 def _replay_complete(count: int) -> list[str]:
@@ -148,7 +168,7 @@ def _replay_complete(count: int) -> list[str]:
 def _line(tag: str, text: str) -> str:
     bracketed = f"[{tag}]"
     head = bracketed.ljust(TAG_COL) if len(bracketed) < TAG_COL else bracketed + " "
-    return head + text.replace("\r\n", "\\n").replace("\n", "\\n").replace("\r", "\\n")
+    return head + on_one_line(text)
 
 
 def _shown(value: Any) -> str:
