@@ -34,6 +34,16 @@ class TestBudget:
         assert not Budget({"max_events": 0}).remaining()
         assert not Budget({"max_cost_usd": 0}).remaining()
 
+    def test_the_limits_of_one_are_limits_for_another(self) -> None:
+        limits = Budget({"max_events": 3, "max_cost_usd": "0.5"}).limits
+
+        assert Budget({**limits, "max_cost_usd": float("inf")}).limits == {**Budget().limits, "max_events": 3.0}
+        assert Budget({"max_cost_usd": float("inf")}).cost_limit is None
+
+    @pytest.mark.parametrize("key", ["max_events", "max_cost_usd"])
+    def test_a_limit_may_be_a_number_of_any_size(self, key: str) -> None:
+        assert Budget({key: 10**5000}).remaining()
+
     def test_the_first_exhausted_dimension_in_order_is_named_and_forgotten_when_there_is_more(self) -> None:
         budget = Budget({"max_patches": 1, "max_events": 1, "max_cost_usd": "0.1"})
         budget.add_cost("0.1")
@@ -98,7 +108,10 @@ class TestBudget:
             {"max_cost_usd": "-1"},
             {"max_cost_usd": "dear"},
             {"max_cost_usd": True},
-            {"max_cost_usd": float("inf")},
+            {"max_events": Decimal("NaN")},
+            {"max_cost_usd": Decimal("sNaN")},
+            {"max_cost_usd": float("-inf")},
+            {"max_cost_usd": [10**5000]},
             5,
             "max_events",
         ],

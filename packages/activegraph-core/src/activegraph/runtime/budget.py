@@ -9,6 +9,7 @@ from typing import Any
 
 from activegraph.core.clock import Clock
 from activegraph.errors import InvalidRuntimeConfiguration
+from activegraph.errors.base import shown
 
 __all__ = ["DIMENSIONS", "Budget"]
 
@@ -33,7 +34,7 @@ class Budget:
 
     Args:
         limits: Any of `max_events`, `max_behavior_calls`, `max_llm_calls`, `max_tool_calls`, `max_patches`,
-            `max_depth`, `max_seconds`, `max_cost_usd`; missing or None means no limit.
+            `max_depth`, `max_seconds`, `max_cost_usd`; missing, None or infinity means no limit.
         carry_over: Start from the use that a loaded run's log records.
 
     Raises:
@@ -46,10 +47,9 @@ class Budget:
         given = dict(limits or {})
         for key in given:
             if key not in DIMENSIONS:
-                raise _refusal(f"unknown budget key {key!r}", f"Use only: {', '.join(DIMENSIONS)}.")
+                raise _refusal(f"unknown budget key {shown(key)}", f"Use only: {', '.join(DIMENSIONS)}.")
         self.carry_over = carry_over
-        cost = given.pop(_COST, None)
-        self.cost_limit: Decimal | None = None if cost is None else _money(cost)
+        self.cost_limit: Decimal | None = _money_limit(given.pop(_COST, None))
         self.limits: dict[str, float] = {
             key: math.inf if given.get(key) is None else _number(key, given[key]) for key in DIMENSIONS
         }
@@ -177,19 +177,31 @@ class Budget:
 
 
 def _number(key: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)) or not value >= 0:
-        raise _refusal(f"{key} must be a number >= 0, not {value!r}", f'budget={{"{key}": 100}}')
-    return float(value)
+    try:
+        if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) and value >= 0:
+            return float(value)
+    except OverflowError:
+        return math.inf  # more than any use
+    except InvalidOperation:
+        pass  # a decimal that is no number
+    raise _refusal(f"{key} must be a number >= 0, not {shown(value)}", f'budget={{"{key}": 100}}')
+
+
+def _money_limit(value: Any) -> Decimal | None:
+    """An amount; None for no limit, which the limits of a budget show as infinity."""
+    is_endless = isinstance(value, (float, Decimal)) and Decimal(value).is_infinite() and value > 0
+    return None if value is None or is_endless else _money(value)
 
 
 def _money(value: Any) -> Decimal:
     try:
-        amount = Decimal(str(value)) if not isinstance(value, (bool, Decimal)) else value
-        if isinstance(amount, Decimal) and amount.is_finite() and amount >= 0:
-            return amount
+        if isinstance(value, (int, float, str, Decimal)) and not isinstance(value, bool):
+            amount = Decimal(str(value) if isinstance(value, float) else value)
+            if amount.is_finite() and amount >= 0:
+                return amount
     except InvalidOperation:
         pass
-    raise _refusal(f"{_COST} must be an amount >= 0, not {value!r}", f'budget={{"{_COST}": "5.00"}}')
+    raise _refusal(f"{_COST} must be an amount >= 0, not {shown(value)}", f'budget={{"{_COST}": "5.00"}}')
 
 
 def _refusal(what: str, fix: str) -> InvalidRuntimeConfiguration:
