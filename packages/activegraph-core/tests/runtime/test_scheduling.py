@@ -47,6 +47,16 @@ def test_events_are_dispatched_in_log_order_and_behaviors_in_registration_order(
     assert seen == ["second a evt_001", "first a evt_001", "second b evt_002"]
 
 
+def test_a_priority_is_recorded_and_changes_no_order() -> None:
+    seen: list[str] = []
+    runtime = new([recording("low", seen, priority=-1), recording("high", seen, priority=9)])
+    emit(runtime, "a")
+
+    runtime.run_until_idle()
+
+    assert seen == ["low a evt_001", "high a evt_001"]
+
+
 def test_a_behavior_sees_what_an_earlier_one_did_on_the_same_event() -> None:
     def close(event: Event, graph: Any, ctx: Any) -> None:
         graph.patch_object("door#1", {"open": False})

@@ -43,8 +43,7 @@ def behavior(
         where: Condition on the event: paths into its payload (or `event.type` and the like) and what they must be.
         view: What `ctx.view` shows: `around`, `depth`, `include_types`, `recent_events`; None for the whole graph.
         creates: Types that it makes; recorded, not enforced.
-        budget: Recorded, not enforced.
-        priority: Among the behaviors of one event the highest comes first; equals in the order of declaration.
+        budget, priority: Recorded, not enforced: behaviors have their turns in the order of their registration.
         pattern: Pattern over the graph that must have a match.
         activate_after: Delay, counted in dispatched events: `3`, `"3 events"`.
 
