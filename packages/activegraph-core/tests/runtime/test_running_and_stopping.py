@@ -16,7 +16,7 @@ from activegraph.errors import (
     IncompatibleRuntimeState,
     RuntimeContextRequiredError,
 )
-from activegraph.runtime.budget import DIMENSIONS
+from activegraph.runtime.budget import DIMENSIONS, Budget
 from activegraph.runtime.failures import log_commit_failure
 from activegraph.runtime.runtime import Runtime
 from activegraph.store import InMemoryEventStore
@@ -138,6 +138,24 @@ def test_max_patches_counts_what_behaviors_apply() -> None:
     assert door is not None
     assert door.data == {"seen": "evt_003"}
     assert stops(runtime) == [("runtime.budget_exhausted", "max_patches")]
+
+
+def test_max_patches_counts_a_patch_that_a_behavior_emits_by_hand_too(tmp_path: Path) -> None:
+    def patch(event: Event, graph: Any, ctx: Any) -> None:
+        made = {"id": f"patch_{event.id}", "target": "door#1", "op": "update", "value": {"seen": event.id}}
+        graph.emit("patch.applied", {"patch": made, "target": "door#1", "diff": {}})
+
+    runtime = new([Behavior("p", patch, on=["a"])], budget={"max_patches": 2}, persist_to=str(tmp_path / "run.db"))
+    runtime.graph.add_object("door", {})
+    emit(runtime, "a", "a", "a")
+
+    runtime.run_until_idle()
+
+    assert stops(runtime) == [("runtime.budget_exhausted", "max_patches")]
+    used = runtime.budget.used["max_patches"]
+    runtime.close()
+    loaded = Runtime.load(str(tmp_path / "run.db"), behaviors=[], budget=Budget({"max_patches": 2}, carry_over=True))
+    assert loaded.budget.used["max_patches"] == used == 2
 
 
 def test_max_depth_is_the_causal_depth_of_a_dispatched_event() -> None:

@@ -128,6 +128,8 @@ class BehaviorGraph:
         step.writer.ids.saw_payload(event)
         step.take(event)
         step.events_emitted += 1
+        if event_type == "patch.applied":
+            step.patches_by_hand += 1
         return event
 
     def get_object(self, object_id: str) -> Object | None:

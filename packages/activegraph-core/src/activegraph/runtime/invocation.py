@@ -41,6 +41,8 @@ class Invocation:
     """
 
     objects_created = relations_created = patches_applied = patches_proposed = events_emitted = 0
+    patches_by_hand = 0
+    """Of the events that it emitted, those that apply a patch."""
     is_running = True
     matches: MatchView | None = None
     tool_calls: int | None = None

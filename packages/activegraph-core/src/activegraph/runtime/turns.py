@@ -219,6 +219,7 @@ def _invoke(
     finally:
         engine.trigger = engine.trigger_depth = None
     engine.cut = None
-    if invocation.patches_applied:
-        engine.budget.consume("max_patches", invocation.patches_applied)
+    patches = invocation.patches_applied + invocation.patches_by_hand
+    if patches:
+        engine.budget.consume("max_patches", patches)
     recorder.commit_step(engine.step_sync)
