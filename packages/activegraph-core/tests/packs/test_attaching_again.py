@@ -15,7 +15,8 @@ from activegraph.runtime.runtime import Runtime
 from pydantic import BaseModel
 from support.equal_logs import essences
 from support.killed import ended_at_commit
-from support.runtimes import emit, loaded, new, types_of
+from support.runtimes import RUN, emit, loaded, new, types_of
+from support.shared_memory import new_disk
 
 
 class Volume(BaseModel):
@@ -270,3 +271,44 @@ def test_going_on_without_the_packs_of_a_run_is_warned_of_once(
     with loaded(tmp_path / "a.db", [], packs=[storage()]) as runtime:
         runtime.run_until_idle()
     assert [record for record in caplog.records if record.levelno == logging.WARNING] == []
+
+
+def test_a_load_has_read_what_the_log_says_of_packs_and_nobody_asks_the_store_again(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = new_disk()
+    with new(persist_to=disk.url) as first:
+        first.load_pack(storage(), {"threshold": 0.7})
+        first.run_goal("x")
+    log, asked = disk.runs[RUN], list[str]()
+    of_types = log.iter_types
+
+    def noting(*types: str) -> Any:
+        asked.extend(types)
+        return of_types(*types)
+
+    monkeypatch.setattr(log, "iter_types", noting)
+
+    with Runtime.load(disk.url, RUN, behaviors=[], packs=[storage()]) as again:
+        again.run_until_idle()
+        assert again._engine.packs.settings("storage").threshold == 0.7
+    with Runtime.load(disk.url, RUN, behaviors=[]) as without:
+        without.run_until_idle()
+
+    assert asked == []
+    assert [record.getMessage().count("storage") for record in caplog.records if record.levelno == logging.WARNING] == [
+        1
+    ]
+
+
+def test_a_pack_that_came_after_a_load_is_missed_by_the_next_runtime_of_its_graph(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with new([], persist_to=tmp_path / "a.db") as first:
+        first.graph.add_object("note", {})
+    with loaded(tmp_path / "a.db", []) as before:
+        before.load_pack(storage())
+        with Runtime(before.graph, []) as now:
+            now.run_until_idle()
+
+    assert "not attached" in caplog.text

@@ -144,6 +144,8 @@ class Engine:
         self.delayed = DelayedEntries()
         """Invocations that wait for their tick."""
         self.approvals = Approvals()
+        self.pack_events: list[Event] = []
+        """What the log says of packs, as far as a load has read it and runtimes of this graph have written it since."""
         self.unrecorded_packs: deque[tuple[Pack, bytes]] = deque()
         """Packs, and their payloads of `pack.loaded`, that wait for the first host change or `run_*`."""
         self.depths: dict[str, int] = {}
@@ -179,7 +181,7 @@ class Engine:
 
     def _take_over(self, previous: Engine) -> None:
         self.queue, self.delayed, self.approvals = previous.queue, previous.delayed, previous.approvals
-        self.owed, self.cut = previous.owed, previous.cut
+        self.owed, self.cut, self.pack_events = previous.owed, previous.cut, previous.pack_events
         self.tick, self.last_taken, self.last_stop = previous.tick, previous.last_taken, previous.last_stop
         self.worked = previous.worked
         self.matching = previous.matching

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from activegraph.core.clock import Clock
+from activegraph.core.event import Event
 from activegraph.core.graph import Graph
 from activegraph.core.log import WINDOW
 from activegraph.core.projection import GRAPH_TYPES, MalformedGraphEvent
@@ -23,6 +24,7 @@ from activegraph.errors import LogInconsistencyError
 from activegraph.runtime.approvals import Approvals
 from activegraph.runtime.call_origin import CallOrigin
 from activegraph.runtime.mark_reading import mark_of
+from activegraph.runtime.pack_events import PACK_TYPES
 from activegraph.runtime.scanner import CutOff, LogRow, LogScanner, StoredEvent, event_of, row_of
 from activegraph.store.serde import checked_payload, inconsistency_logged
 
@@ -47,6 +49,8 @@ class LoadedRun(msgspec.Struct):
     """The frame that the run's last framed event names."""
     record: Any
     """The run's `RunRecord`; None for a store without run metadata."""
+    pack_events: list[Event]
+    """What the log says of packs."""
 
 
 def load_run(
@@ -72,7 +76,8 @@ def load_run(
     )
     approvals = Approvals()
     with inconsistency_logged(store.run_id):
-        recent, head, frame_id = _rebuild(graph, store, approvals, _Followers(scan, readers))
+        followers = _Followers(scan, readers)
+        recent, head, frame_id = _rebuild(graph, store, approvals, followers)
     cut = scan.cut_off()
     if cut is not None:
         # The invocation begins again with the graph and the ids that it began with.
@@ -81,7 +86,7 @@ def load_run(
         recent = _read_prefix(graph, store, cut, recent)
     graph._log.adopt(head, [event_of(row) for row in recent])
     graph._replayed = head
-    return LoadedRun(graph, store, scan, cut, approvals, frame_id, record)
+    return LoadedRun(graph, store, scan, cut, approvals, frame_id, record, followers.pack_events)
 
 
 class _Followers(msgspec.Struct):
@@ -89,6 +94,11 @@ class _Followers(msgspec.Struct):
 
     scan: LogScanner
     readers: Sequence[Callable[[LogRow], None]]
+    pack_events: list[Event] = msgspec.field(default_factory=list)
+
+    def saw_pack(self, row: LogRow) -> None:
+        """Keep an event about a pack."""
+        self.pack_events.append(event_of(row))
 
 
 def _rebuild(
@@ -103,6 +113,8 @@ def _rebuild(
     handlers, notes = projection.handlers, _noted_ids(graph, approvals)
     see = None if followers is None else followers.scan.see_read
     readers = () if followers is None else followers.readers
+    if followers is not None:
+        notes.update(dict.fromkeys(PACK_TYPES, followers.saw_pack))
     recent: deque[LogRow] = deque(maxlen=WINDOW)
     keep = recent.append
     highest: dict[int, str] = {}

@@ -16,14 +16,25 @@ if TYPE_CHECKING:
     from activegraph.packs.loading import RecordedPack
     from activegraph.runtime.engine import Engine
 
-__all__ = ["packs_of", "record_pack", "record_packs", "recorded_packs", "say_loaded", "warn_of_absent_packs"]
+__all__ = [
+    "PACK_TYPES",
+    "packs_of",
+    "record_pack",
+    "record_packs",
+    "recorded_packs",
+    "say_loaded",
+    "warn_of_absent_packs",
+]
+
+PACK_TYPES = ("pack.loaded", "pack.settings_overridden")
+"""Types of the events that say something of a pack."""
 
 _logger = logging.getLogger("activegraph.packs")
 
 
 def recorded_packs(log: RunLog) -> dict[str, RecordedPack]:
     """What the log says of packs, by name; found by the store's index, where it has one."""
-    return packs_of([*log.of_type("pack.loaded"), *log.of_type("pack.settings_overridden")])
+    return packs_of(event for type in PACK_TYPES for event in log.of_type(type))
 
 
 def packs_of(events: Iterable[Event]) -> dict[str, RecordedPack]:
@@ -60,6 +71,7 @@ def record_pack(engine: Engine, payload: bytes) -> Event:
     """Emit `pack.loaded`."""
     event = engine.writer.event("pack.loaded", payload, Stamp("runtime", None, engine.frame_id))
     engine.recorder.record_from_host(event)
+    engine.pack_events.append(event)
     return event
 
 
@@ -72,8 +84,10 @@ def record_packs(engine: Engine) -> None:
 
 
 def warn_of_absent_packs(engine: Engine) -> None:
-    """The WARNING of a run that goes on without packs that it had: what it owed to their behaviors is not done."""
-    absent = sorted(name for name in recorded_packs(engine.log) if engine.packs.find(name) is None)
+    """The WARNING of a loaded run that goes on without packs that it had: what it owed to their behaviors is not done."""
+    if not engine.pack_events:
+        return
+    absent = sorted(name for name in packs_of(engine.pack_events) if engine.packs.find(name) is None)
     if absent:
         message = "packs of this run are not attached, so their behaviors hear of nothing: %s; load it with packs=[...]"
         say(_logger, logging.WARNING, message, ", ".join(absent), run_id=engine.run_id)

@@ -70,7 +70,7 @@ def load_pack(engine: Engine, pack: object, settings: Any) -> bool:
 
 
 def attach_packs(engine: Engine, packs: object) -> None:
-    """Attach packs at construction; what the log has to say of them waits for the first change or run.
+    """Attach packs at construction, load or fork; what the log has to say of them waits for the first change or run.
 
     Raises:
         What `load_pack` raises; the engine is not used then.
@@ -79,7 +79,7 @@ def attach_packs(engine: Engine, packs: object) -> None:
     if not given:
         return
     cut = engine.cut or getattr(engine.recorder.observer, "cut", None)
-    known = recorded_packs(engine.log)
+    known = recorded_packs(engine.log) if engine.owed is None else packs_of(engine.pack_events)
     for pack, settings in given:
         joining = _prepare(engine, pack, settings, known)
         if joining is None:

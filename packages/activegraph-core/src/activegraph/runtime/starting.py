@@ -133,6 +133,7 @@ def resume_engine(engine: Engine, loaded: LoadedRun, url: str | None) -> None:
     engine.owed = Owed(scan)
     engine.count_waiting()
     engine.approvals = loaded.approvals
+    engine.pack_events = loaded.pack_events
     engine.cut = loaded.cut
     record = loaded.record
     engine.facts.loaded(*(None, 0) if record is None else (record.goal, record.setup_count or 0))
