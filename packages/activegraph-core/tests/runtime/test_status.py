@@ -123,7 +123,7 @@ class TestFields:
         assert (shown.id, shown.name) == ("frame_001", "tenant a")
         assert new([]).status().frame is None
 
-    @pytest.mark.parametrize(("recent", "shown"), [(0, 0), (1, 1), (2, 2), (5, 5), (99, 5)])
+    @pytest.mark.parametrize(("recent", "shown"), [(0, 0), (1, 1), (2, 2), (5, 5), (99, 5), (2**70, 5)])
     def test_recent_events_are_the_last_so_many(self, recent: int, shown: int) -> None:
         runtime = new([])
         for _ in range(5):

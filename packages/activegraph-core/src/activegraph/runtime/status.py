@@ -125,7 +125,7 @@ def status_of(engine: Engine, recent: int) -> RuntimeStatus:
         running = engine.running
         failed = log.failure is not None
         budget = engine.budget
-        window = list(islice(reversed(log.window), recent))
+        window = list(islice(reversed(log.window), min(recent, len(log.window))))
     window.reverse()
     return RuntimeStatus(
         run_id=engine.run_id,
