@@ -387,6 +387,20 @@ def test_an_unknown_run_is_not_found(cli: Cli, url: str, command: list[str]) -> 
     assert "RunNotFoundError: no run 'nope'" in said.err
 
 
+@pytest.mark.parametrize("command", [c for c in READS if len(c) > 1], ids=lambda command: command[0])
+@pytest.mark.parametrize("place", ["url", "postgres_url"])
+def test_a_run_whose_name_is_no_text_is_not_found_either(
+    cli: Cli, request: pytest.FixtureRequest, place: str, command: list[str]
+) -> None:
+    where = request.getfixturevalue(place)
+    record_prices(where, run_id="run_b")
+
+    said = cli(command[0], where, *[word.replace("run_a", "run\udcff") for word in command[1:]])
+
+    assert (said.code, said.out) == (3, "")
+    assert "RunNotFoundError: no run 'run\\udcff'" in said.err
+
+
 def test_a_store_without_runs_says_so(cli: Cli, tmp_path: Path) -> None:
     from activegraph.store import SQLiteEventStore
 

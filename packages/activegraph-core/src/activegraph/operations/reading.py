@@ -18,7 +18,7 @@ from activegraph.errors import CorruptedEventPayloadError
 from activegraph.runtime.scanner import StoredEvent, row_of
 from activegraph.store.base import RunRecord
 from activegraph.store.refusals import missing_position
-from activegraph.store.runs import advice_naming, most_recent_run_id, open_store, run_not_found
+from activegraph.store.runs import advice_naming, can_be_run_id, most_recent_run_id, open_store, run_not_found
 from activegraph.store.serde import decode_stored_payload
 from activegraph.store.url import parse_store_url
 
@@ -155,8 +155,8 @@ def open_run(url: str, run_id: str | None) -> Iterator[StoredRun]:
     """
     chosen = most_recent_run_id(url) if run_id is None else run_id
     parsed = parse_store_url(url)
-    if chosen is None:
-        raise run_not_found(parsed, None)
+    if chosen is None or not can_be_run_id(chosen):
+        raise run_not_found(parsed, chosen)
     with closing(open_store(url, chosen, read_only=True)) as store:
         look = getattr(store, "get_run", None)
         record: RunRecord | None = None if look is None else look()

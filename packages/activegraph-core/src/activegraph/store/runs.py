@@ -16,7 +16,16 @@ from activegraph.store.forking import fork_stored_run
 from activegraph.store.registry import backend_of
 from activegraph.store.url import StoreURL, parse_store_url
 
-__all__ = ["advice_naming", "fork_run", "get_run", "list_runs", "most_recent_run_id", "open_store", "run_not_found"]
+__all__ = [
+    "advice_naming",
+    "can_be_run_id",
+    "fork_run",
+    "get_run",
+    "list_runs",
+    "most_recent_run_id",
+    "open_store",
+    "run_not_found",
+]
 
 
 def open_store(url: str, run_id: str, *, read_only: bool = False) -> EventStore:
@@ -56,10 +65,8 @@ def get_run(url: str, run_id: str) -> RunRecord:
     """
     parsed = parse_store_url(url)
     backend = backend_of(parsed)
-    try:
-        check_header("run_id", run_id)
-    except NonSerializableEventError:
-        raise run_not_found(parsed, run_id) from None
+    if not can_be_run_id(run_id):
+        raise run_not_found(parsed, run_id)
     with closing(backend.open(parsed, run_id, read_only=True)) as store:
         look: Any = getattr(store, "get_run", None)
         record: RunRecord | None = None if look is None else look()
@@ -68,6 +75,15 @@ def get_run(url: str, run_id: str) -> RunRecord:
     if record is None:
         raise run_not_found(parsed, run_id)
     return record
+
+
+def can_be_run_id(text: str) -> bool:
+    """Whether a run can have this id; a handle on anything else is refused as if it were to be written."""
+    try:
+        check_header("run_id", text)
+    except NonSerializableEventError:
+        return False
+    return True
 
 
 def run_not_found(url: StoreURL, run_id: str | None) -> RunNotFoundError:
