@@ -125,6 +125,7 @@ def test_a_server_that_is_not_there_is_named_with_what_to_do_and_no_password() -
     assert "pg_isready" in refusal.value.how_to_fix
     assert "role, password and database are right" in refusal.value.how_to_fix
     assert refusal.value.what_failed.startswith("Connecting to postgres://u:***@/db")
+    assert str(refusal.value).count("No such file or directory") == 1
     assert refusal.value.__cause__ is not None
     assert "s3cr3t" not in f"{refusal.value}{refusal.value.__cause__}{refusal.value.context}"
 

@@ -118,7 +118,7 @@ def unavailable(
     tried = "Connecting to" if reason == "connect" else "Writing to" if "committed" in context else "Using"
     return StoreUnavailableError(
         f"{place.safe_url} is unavailable ({reason}): {shown}",
-        what_failed=f"{tried} {place.safe_url}: {shown.rstrip('.')}.{outcome}",
+        what_failed=f"{tried} {place.safe_url}.{outcome}",
         why="The database cannot do it now.",
         how_to_fix=fix or _FIXES[reason].format(url=place.safe_url),
         context={"driver": DRIVER, "reason": reason, "run_id": run_id, **context},

@@ -80,7 +80,7 @@ def as_ours(
         )
     return StoreUnavailableError(
         f"{location.shown} is unavailable ({reason}): {error}",
-        what_failed=f"{'Writing to' if writing else 'Reading'} {location.shown}: {error}.{outcome}",
+        what_failed=f"{'Writing to' if writing else 'Reading'} {location.shown}.{outcome}",
         why="The database cannot do it now.",
         how_to_fix=_FIXES[reason] + (_TO_READ_ONLY if writing and reason == "permission" else ""),
         context=context,
