@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from activegraph.store import list_runs
 from support.cli import process
-from support.stored_runs import append, event, files_of, record_prices
+from support.stored_runs import alter, append, event, files_of, record_prices
 
 COMMAND = [sys.executable, "-m", "activegraph"]
 
@@ -59,6 +59,23 @@ def test_a_short_result_into_a_closed_pipe_ends_silently_too(url: str) -> None:
 
     os.close(writing)
     assert (said.code, said.err) == (0, "")
+
+
+BUFFERED = {"PYTHONUNBUFFERED": ""}
+"""As most shells have it: what is printed may still be on its way when a command ends."""
+
+
+def test_an_error_keeps_its_exit_code_where_nobody_reads_what_came_before_it(database: Path, url: str) -> None:
+    alter(database, "UPDATE events SET payload = 'x' WHERE id = 'evt_009'")
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    said = process("export-trace", url, "-r", "run_a", stdout=writing, environment=BUFFERED)
+
+    os.close(writing)
+    assert said.code == 4
+    assert said.err.startswith("CorruptedEventPayloadError: the payload of event 'evt_009'")
+    assert "BrokenPipeError" not in said.err
 
 
 def test_a_full_disk_is_an_error_and_no_traceback(url: str) -> None:
@@ -117,6 +134,18 @@ def test_an_interrupt_is_told_and_has_its_exit_code(long_run: str) -> None:
     assert (command.returncode, err) == (130, b"interrupted\n")
 
 
+def test_an_interrupt_is_told_where_nobody_reads_what_came_before_it(url: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    said = _interrupted(
+        "export", 9, "export-trace", url, "-r", "run_a", "-f", "jsonl", stdout=writing, environment=BUFFERED
+    )
+
+    os.close(writing)
+    assert said == (130, "", "interrupted\n")
+
+
 def test_results_are_utf8_in_every_locale(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/run.db"
     append(url, "run_a", event("evt_1", payload={"text": "zwölf ≠ 12"}))
@@ -161,6 +190,11 @@ def test_colour_is_left_out_where_the_environment_says_so(url: str, environment:
 
 def test_colour_is_left_out_where_it_is_not_wanted(url: str) -> None:
     assert "\x1b[" not in _on_a_terminal("--no-color", "inspect", url, "-r", "nope")
+
+
+@pytest.mark.parametrize("option", ["--json", "-j", "-qj"])
+def test_colour_is_left_out_beside_json(url: str, option: str) -> None:
+    assert "\x1b[" not in _on_a_terminal("inspect", url, "-r", "nope", option)
 
 
 def _with_small_files() -> None:
@@ -216,15 +250,19 @@ sys.exit(console())
 """
 
 
-def _interrupted(where: str, at: int, *arguments: str) -> tuple[int, str, str]:
+def _interrupted(
+    where: str, at: int, *arguments: str, stdout: int = subprocess.PIPE, environment: dict[str, str] | None = None
+) -> tuple[int, str, str]:
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, where, str(at), *arguments],
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, **(environment or {})},
         check=False,
         timeout=60,
     )
-    return done.returncode, done.stdout, done.stderr
+    return done.returncode, done.stdout or "", done.stderr
 
 
 @pytest.mark.parametrize("at", [1, 7, 14])

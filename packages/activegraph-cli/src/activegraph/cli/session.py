@@ -20,7 +20,7 @@ def run(arguments: list[str]) -> int:
     options, console = GlobalOptions(), Console()
     try:
         options, tokens = split_global_options(arguments)
-        console = Console(quiet=options.quiet, no_color=options.no_color)
+        console = Console(quiet=options.quiet, no_color=options.no_color or _wants_json(tokens))
         code = _run(tokens, options, console)
         console.result.flush()
     except BrokenPipeError:
@@ -29,13 +29,21 @@ def run(arguments: list[str]) -> int:
         return EXIT_OK
     except KeyboardInterrupt:
         console.error("interrupted")
+        _hand_on(console)
         return EXIT_INTERRUPTED
     except SystemExit as error:
         # Code that a command imported for the user asked for it.
+        _hand_on(console)
         return error.code if isinstance(error.code, int) else EXIT_OK if error.code is None else EXIT_GENERIC_ERROR
     except Exception as error:
         return _failed(error, console, options)
     return code
+
+
+def _wants_json(tokens: list[str]) -> bool:
+    """Whether a program reads this: what is said beside its JSON is for a file or a screen that it chooses."""
+    words = tokens[: tokens.index("--")] if "--" in tokens else tokens
+    return not {"--json", "-j"}.isdisjoint(words)
 
 
 def _run(tokens: list[str], options: GlobalOptions, console: Console) -> int:
@@ -66,8 +74,7 @@ def _run(tokens: list[str], options: GlobalOptions, console: Console) -> int:
 
 
 def _failed(error: Exception, console: Console, options: GlobalOptions) -> int:
-    with contextlib.suppress(OSError):
-        console.result.flush()
+    _hand_on(console)
     if options.debug:
         import traceback
 
@@ -94,6 +101,14 @@ def _text_of(error: Exception) -> str:
         return f"{error.strerror}{name}"
     summary = " ".join(str(error).split())
     return f"internal error: {type(error).__name__}: {summary} (please report it: {GITHUB_NEW_ISSUE_URL})"
+
+
+def _hand_on(console: Console) -> None:
+    """Hand on what there is of a result that ends early; nobody may be there to read it any more."""
+    try:
+        console.result.flush()
+    except OSError:
+        _give_up_stdout()
 
 
 def _give_up_stdout() -> None:
