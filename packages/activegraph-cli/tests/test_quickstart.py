@@ -28,6 +28,7 @@ from activegraph.packs.incident_review.host import emit_finished, emit_input
 from activegraph.packs.incident_review.memo_bar import memo_problems
 from activegraph.runtime.runtime import Runtime
 from activegraph.store import list_runs, sqlite_url
+from activegraph.tools import get_tool_registry
 from support.cli import Said, process
 from support.server_logs import error, log_line, write_log
 
@@ -372,6 +373,42 @@ class TestABehaviorOfOnesOwn:
 
         assert "it failed: ValueError: not yet" in hold(spoil, "quit")
 
+    def test_a_failure_is_told_in_one_line(self) -> None:
+        def ask() -> str:
+            MINE.write_text(
+                "from activegraph import llm_behavior\n"
+                '@llm_behavior(on=["object.created"], where={"object.type": "incident"})\n'
+                "def asking(event, graph, ctx, answer): pass\n"
+            )
+            return "continue"
+
+        lines = hold(ask, "quit").splitlines()
+
+        place = lines.index("your behavior fired 0 time(s)")
+        assert lines[place + 1].startswith("  it failed: LLMBehaviorError: llm.fixture_missing: ")
+        assert lines[place + 2] == ""
+
+    @pytest.mark.parametrize(
+        ("source", "says"),
+        [
+            ('@llm_behavior(on=["goal.created"], tools=["nobodys"])\ndef f(event, graph, ctx, a): pass\n', "'nobodys'"),
+            (
+                '@behavior(name="incident_review.intake", on=["goal.created"])\ndef f(event, graph, ctx): pass\n',
+                "'incident_review.intake'",
+            ),
+        ],
+    )
+    def test_a_behavior_that_no_runtime_takes_is_told_and_the_loop_goes_on(self, source: str, says: str) -> None:
+        def write() -> str:
+            MINE.write_text(f"from activegraph import behavior, llm_behavior\n{source}")
+            return "continue"
+
+        text = hold(write, "quit")
+
+        assert "your behavior cannot take part in a run:\n" in text
+        assert says in text
+        assert text.rstrip().endswith(f"Your behavior is in {MINE}.")
+
     def test_a_behavior_that_ends_the_program_ends_its_run_only(self) -> None:
         def leave() -> str:
             MINE.write_text(MINE.read_text() + '    raise SystemExit("enough")\n')
@@ -394,6 +431,21 @@ class TestABehaviorOfOnesOwn:
         hold("continue", "quit")
 
         assert get_registry() == [mine]
+
+    def test_tools_of_the_file_are_declared_anew_each_time_and_forgotten(self) -> None:
+        before = get_tool_registry()
+
+        def declare() -> str:
+            MINE.write_text(
+                "from activegraph import behavior, llm_behavior, tool\n"
+                "@tool()\ndef look(args, ctx): return {}\n"
+                '@llm_behavior(on=["never.seen"], tools=["look"])\ndef f(event, graph, ctx, answer): pass\n'
+                '@behavior(on=["goal.created"])\ndef g(event, graph, ctx): pass\n'
+            )
+            return "continue"
+
+        assert hold(declare, declare, "quit").count("fired 1 time(s)") == 2
+        assert get_tool_registry() == before
 
     def test_an_existing_folder_keeps_what_is_in_it_unless_told_otherwise(self) -> None:
         MINE.parent.mkdir()

@@ -19,7 +19,9 @@ from activegraph.packs.incident_review.definition import pack
 from activegraph.packs.incident_review.host import incident_goal
 from activegraph.packs.incident_review.provider import RecordedIncidentProvider
 from activegraph.packs.incident_review.recordings import THREE_INCIDENTS
+from activegraph.runtime.face import BehaviorFailure
 from activegraph.runtime.runtime import Runtime
+from activegraph.tools.registry import clear_tool_registry, register_tool
 
 __all__ = ["Prompt", "run_interactive_mode"]
 
@@ -127,42 +129,57 @@ def _free_path(folder: Path) -> Path:
 
 def _run(path: Path) -> list[str]:
     """What to say after one run of the file as it is now."""
-    with _registry_kept():
+    with _registries_kept():
         try:
             own = _load(path)
         except (Exception, SystemExit) as error:
             return [f"{path} could not be imported:", *_told(error, path), ""]
+        try:
+            return [*_reviewed_with(own), "", "Step 4 of 4: change the file and `continue`, or `quit`", ""]
+        except SystemExit as error:
+            return [f"your behavior ended the program, which stops a run: SystemExit: {error}", ""]
+        except Exception as error:  # such as a name that is taken, or a tool that nobody has
+            return ["your behavior cannot take part in a run:", f"  {_first_line(str(error))}", ""]
+
+
+def _reviewed_with(own: list[AnyBehavior]) -> list[str]:
     counter = _CallCounter(own)
     recording = THREE_INCIDENTS[0]
     graph = Graph(clock=FrozenClock("2026-01-01T00:00:00Z"))
     runtime = Runtime(graph, own, packs=[pack], llm_provider=RecordedIncidentProvider())
-    try:
-        runtime.run_goal(incident_goal(recording))
-    except SystemExit as error:
-        return [f"your behavior ended the program, which stops a run: SystemExit: {error}", ""]
+    runtime.run_goal(incident_goal(recording))
     made_by = {behavior.name for behavior in own}
     made = [event for event in runtime.graph.events if event.type == "object.created" and event.actor in made_by]
-    lines = [
+    failed = [each for each in runtime.errors if each.behavior in made_by]
+    return [
         f"Step 3 of 4: your behavior in the review of '{recording.title}'",
         f"your behavior fired {counter.calls} time(s)",
+        *(f"  it made {event.payload['id']}: {event.payload['object']['data'].get('title', '')}" for event in made),
+        *(f"  it failed: {each.exception_type}: {_message(each)}" for each in failed),
     ]
-    lines += [f"  it made {event.payload['id']}: {event.payload['object']['data'].get('title', '')}" for event in made]
-    lines += [
-        f"  it failed: {each.exception_type}: {each.message}" for each in runtime.errors if each.behavior in made_by
-    ]
-    return [*lines, "", "Step 4 of 4: change the file and `continue`, or `quit`", ""]
+
+
+def _message(failure: BehaviorFailure) -> str:
+    return _first_line(failure.message).removeprefix(f"{failure.exception_type}: ")
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
 
 
 @contextmanager
-def _registry_kept() -> Iterator[None]:
-    """An empty registry inside; afterwards the one from before."""
-    before = clear_registry()
+def _registries_kept() -> Iterator[None]:
+    """Empty registries inside; afterwards those from before."""
+    behaviors, tools = clear_registry(), clear_tool_registry()
     try:
         yield
     finally:
         clear_registry()
-        for behavior in before:
+        clear_tool_registry()
+        for behavior in behaviors:
             register(behavior)
+        for tool in tools:
+            register_tool(tool)
 
 
 def _load(path: Path) -> list[AnyBehavior]:
