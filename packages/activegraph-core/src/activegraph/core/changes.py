@@ -44,26 +44,20 @@ class Stamp(Struct, frozen=True, gc=False):
 
 def provenance(stamp: Stamp, *, timestamp: str, run_id: str, evidence: bytes, created_by: str | None) -> bytes:
     """The provenance object of an element as canonical text."""
-    parts = [
-        b'{"created_by":',
-        _quote(created_by),
-        b',"caused_by_event":',
-        _quote(stamp.caused_by),
-        b',"frame_id":',
-        _quote(stamp.frame_id),
-        b',"timestamp":',
-        _quote(timestamp),
-        b',"evidence":',
-        evidence,
-        b',"run_id":',
-        _quote(run_id),
-    ]
+    calls = b""
     if stamp.llm_request_event_id is not None:
-        parts += [b',"llm_request_event_id":', _quote(stamp.llm_request_event_id)]
+        calls = b',"llm_request_event_id":%b' % _quote(stamp.llm_request_event_id)
         if stamp.tool_request_event_ids:
-            parts += [b',"tool_request_event_ids":', _quote(stamp.tool_request_event_ids)]
-    parts.append(b"}")
-    return b"".join(parts)
+            calls += b',"tool_request_event_ids":%b' % _quote(stamp.tool_request_event_ids)
+    return b'{"created_by":%b,"caused_by_event":%b,"frame_id":%b,"timestamp":%b,"evidence":%b,"run_id":%b%b}' % (
+        _quote(created_by),
+        _quote(stamp.caused_by),
+        _quote(stamp.frame_id),
+        _quote(timestamp),
+        evidence,
+        _quote(run_id),
+        calls,
+    )
 
 
 def object_created(id: bytes, type: bytes, data: bytes, provenance: bytes) -> bytes:

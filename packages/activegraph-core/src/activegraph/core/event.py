@@ -81,22 +81,26 @@ class Event:
             "timestamp": self.timestamp,
         }
 
-    def __getattr__(self, name: str) -> Any:
-        # Reached only while `payload` has not been decoded: it is no class attribute.
-        if name == "payload":
-            raw = self.__dict__.get("_raw")
-            if raw is not None:
-                payload = freeze(decode_canonical(raw))
-                self.__dict__["payload"] = payload
-                return payload
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
     def __getstate__(self) -> dict[str, Any]:
         return self.to_dict()
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
 
+
+class _DecodedWhenRead:
+    """The payload of an event over JSON bytes. Once decoded it is an instance attribute, which is found first."""
+
+    def __get__(self, event: Event | None, owner: type[Event]) -> Any:
+        raw = None if event is None else event.__dict__.get("_raw")
+        if event is None or raw is None:
+            raise AttributeError(f"{owner.__name__!r} object has no attribute 'payload'")
+        payload = event.__dict__["payload"] = freeze(decode_canonical(raw))
+        return payload
+
+
+# Behind the dataclass's back, which would take it for the default.
+Event.payload = _DecodedWhenRead()  # type: ignore[assignment]
 
 _new_event = object.__new__
 

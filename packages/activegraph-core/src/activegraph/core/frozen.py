@@ -84,17 +84,20 @@ def freeze(tree: Any) -> Any:
     kind = type(tree)
     if kind is dict:
         for key, item in tree.items():
-            if type(item) is dict or type(item) is list:
+            kind = type(item)
+            if kind is dict or kind is list:
                 tree[key] = freeze(item)
         frozen = _new_dict(FrozenDict)
         _fill_dict(frozen, tree)
         return frozen
     if kind is list:
-        for place, item in enumerate(tree):
-            if type(item) is dict or type(item) is list:
-                tree[place] = freeze(item)
         frozen_list = _new_list(FrozenList)
-        _fill_list(frozen_list, tree)
+        if tree:
+            for place, item in enumerate(tree):
+                kind = type(item)
+                if kind is dict or kind is list:
+                    tree[place] = freeze(item)
+            _fill_list(frozen_list, tree)
         return frozen_list
     return tree
 

@@ -27,7 +27,7 @@ from activegraph.errors import (
 
 __all__ = ["WINDOW", "EventSequence", "LogStore", "RunLog"]
 
-WINDOW = 1024
+WINDOW = 256
 """How many of the newest events stay in memory; `status()` and views look no further back as a rule."""
 
 _REPEATS_AFTER_UNKNOWN_OUTCOME = 3

@@ -119,7 +119,8 @@ class Recorder:
             raise
         if self.observer is not None:
             self.observer.committed((event,))
-        self._tell_listeners((event,))
+        if self._listeners:
+            self._tell_listeners((event,))
 
     def commit_step(self, sync: bool | None, *, is_last: bool = True) -> None:
         """Commit the open step as a whole and tell those who listen.
@@ -140,7 +141,8 @@ class Recorder:
             raise
         if self.observer is not None:
             self.observer.committed(events)
-        self._tell_listeners(events, later=not is_last)
+        if self._listeners:
+            self._tell_listeners(events, later=not is_last)
 
     def stop(self, error: BaseException) -> None:
         """Refuse all further work because of `error`: memory and log may differ. The open step is given up."""
@@ -252,8 +254,6 @@ class Recorder:
         return True
 
     def _tell_listeners(self, events: Sequence[Event], *, later: bool = False) -> None:
-        if not self._listeners:
-            return
         self._unheard.extend(events)
         if self._notifying or later:
             return

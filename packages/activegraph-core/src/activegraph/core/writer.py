@@ -47,6 +47,9 @@ _LARGE = MAX_BYTES - 1024 * 1024
 
 _SOME_TIME = "2026-05-15T10:32:01Z"
 
+_MOST_TYPES = 4096
+"""How many types are remembered; a run may make up any number of them."""
+
 
 class SchemaCheck(Protocol):
     """Asked before a change is emitted; may refuse it by raising. Projecting a log asks nobody."""
@@ -92,6 +95,8 @@ class GraphWriter:
         self.schemas: SchemaCheck | None = None
         """Who checks objects, relations and patches; None where nobody does."""
         self._dropped_provenance_of: set[str | None] = set()
+        self._types: dict[str, bytes] = {}
+        """Types of objects that were met, as canonical text."""
 
     def event(self, type: str, payload: bytes, stamp: Stamp, timestamp: str | None = None) -> Event:
         """A new event with the next id; the clock is read here unless a timestamp is given."""
@@ -132,12 +137,16 @@ class GraphWriter:
     def _encode_object(
         self, stamp: Stamp, type: str, data: dict[str, Any], evidence: Sequence[str] | None, recorded: bool
     ) -> tuple[str, bytes, bytes, bytes]:
-        type = require_text("type", type)
-        encoded_type = encode_plain(type, "object.type", 2)
+        encoded_type = self._types.get(type) if type.__class__ is str else None
+        if encoded_type is None:
+            type = require_text("type", type)
+            encoded_type = encode_plain(type, "object.type", 2)
+            if len(self._types) < _MOST_TYPES:
+                self._types[type] = encoded_type
         if self.schemas is not None:
             data = self.schemas.object_data(type, self._own_fields("data", data, stamp), recorded=recorded)
         encoded = self._encode_fields("data", data, "object.data", stamp)
-        references = encoded_evidence(evidence)
+        references = b"[]" if evidence is None else encoded_evidence(evidence)
         if len(encoded) + len(references) > _LARGE:
             about = self._provenance(stamp, _SOME_TIME, references)
             draft = object_created(encode_plain(copy(self.ids).object(type)), encoded_type, encoded, about)
@@ -322,7 +331,8 @@ class GraphWriter:
         return None if state is None else state.type
 
     def _encode_fields(self, name: str, fields: dict[str, Any], path: str, stamp: Stamp) -> bytes:
-        require_fields(name, fields)
+        if type(fields) is not dict:
+            require_fields(name, fields)
         if "provenance" not in fields:
             return encode_plain(fields, path, 3)
         encoded = encode_plain(without_provenance(fields), path, 3)

@@ -107,6 +107,8 @@ class Budget:
 
     def remaining(self, *, leave_out: str | None = None) -> bool:
         """False if any dimension is exhausted; `exhausted_by` then names the first."""
+        if not self._limited and self.cost_limit is None:
+            return True
         self._exhausted_by = self._find_exhausted(leave_out)
         return self._exhausted_by is None
 

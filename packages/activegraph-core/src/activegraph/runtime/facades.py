@@ -183,11 +183,12 @@ _stack_limit = sys.getrecursionlimit
 class Context:
     """What else an invocation may draw on; everything is made when it is looked at."""
 
+    _view: View | None = None
+    _random: Random | None = None
+    _new_matches: Sequence[Any] | None = None
+
     def __init__(self, invocation: Invocation) -> None:
         self._invocation = invocation
-        self._view: View | None = None
-        self._random: Random | None = None
-        self._new_matches: Sequence[Any] | None = None
 
     @property
     def view(self) -> View:

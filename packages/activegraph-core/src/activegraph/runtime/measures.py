@@ -69,19 +69,28 @@ class Measures(GuardedMetrics):
 
     def committed(self, events: Sequence[Event]) -> None:
         """These events are in the log now."""
+        counter, readers = self._counter, self._readers
         for event in events:
             type = event.type
             try:
-                self._counter("activegraph_events_emitted_total", {"event_type": type})
+                counter("activegraph_events_emitted_total", {"event_type": type})
                 self._in_a_row = 0
             except Exception as error:  # a border: somebody's backend
                 self._failed("activegraph_events_emitted_total", error)
-            if type in self._readers:
-                self._readers[type](decode_canonical(raw_payload(event)))
-        if self._begun:
-            for behavior in self._begun:
-                self.counter("activegraph_behaviors_invoked_total", {"behavior": behavior})
+                counter = self._counter
+            if type in readers:
+                readers[type](decode_canonical(raw_payload(event)))
+                counter = self._counter
+        begun = self._begun
+        if begun:
             self._begun = []
+            for behavior in begun:
+                try:
+                    counter("activegraph_behaviors_invoked_total", {"behavior": behavior})
+                    self._in_a_row = 0
+                except Exception as error:  # a border: somebody's backend
+                    self._failed("activegraph_behaviors_invoked_total", error)
+                    counter = self._counter
 
     def begins(self, behavior: str) -> None:
         """The open step holds the mark that an invocation begins with."""

@@ -56,7 +56,8 @@ def dispatch(engine: Engine, subscriptions: Subscriptions, item: WorkItem) -> Tu
     if item.internal:
         return None
     item.next_turn = len(subscriptions.subscribers)
-    return _fire_due(engine, subscriptions, item.tick)
+    due = engine.delayed.due(item.tick)
+    return None if due is None else _fire(engine, subscriptions, item.tick, due)
 
 
 def invoke_again(engine: Engine, subscriptions: Subscriptions, cut: CutOff) -> bool:
@@ -130,10 +131,7 @@ def _has_match(engine: Engine, subscriber: Subscriber, event: Event) -> bool:
     return found > 0
 
 
-def _fire_due(engine: Engine, subscriptions: Subscriptions, tick: int) -> Turn | None:
-    due = engine.delayed.due(tick)
-    if due is None:
-        return None
+def _fire(engine: Engine, subscriptions: Subscriptions, tick: int, due: deque[DelayedEntry]) -> Turn | None:
     while due:
         entry = due[0]
         subscriber = subscriptions.named(entry.name, entry.ordinal)

@@ -1,7 +1,7 @@
 """Events as the rows behind a head: checked, encoded once, and chained by their digests.
 
 One pass for all stores. A step is a few events and steps come by the thousand a second, so what is
-ordinary (a payload that is canonical already, header fields of plain ASCII) costs hardly a call.
+ordinary (a payload that is canonical already, header fields that are text) costs hardly a call.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ _encode = msgspec.json.Encoder().encode
 _Raw = msgspec.Raw
 _header = itemgetter("id", "type", "actor", "frame_id", "caused_by", "timestamp")
 
+_NUL = b"\\u0000"
+"""How NUL reads in JSON; a payload may hold these signs behind a backslash, which does no harm."""
+
 
 def rows_behind(events: Iterable[Event], position: int, digest: bytes) -> list[Row]:
     """Rows for `events` behind the event at `position`, whose digest this is.
@@ -35,6 +38,8 @@ def rows_behind(events: Iterable[Event], position: int, digest: bytes) -> list[R
     for event in events:
         fields = event.__dict__
         id, type_, actor, frame_id, caused_by, timestamp = _header(fields)
+        payload: bytes = fields["_raw"] if fields.get("_canonical") else canonical_payload(event)
+        line: bytes | None = None
         if (
             type(id) is type(type_) is type(timestamp) is str
             and (actor is None or type(actor) is str)
@@ -43,14 +48,14 @@ def rows_behind(events: Iterable[Event], position: int, digest: bytes) -> list[R
             and id
             and type_
         ):
-            text = f"{id}{type_}{timestamp}{actor or ''}{frame_id or ''}{caused_by or ''}"
-            is_ordinary = text.isascii() and "\x00" not in text
-        else:
-            is_ordinary = False
-        if not is_ordinary:
+            try:
+                line = _encode((id, type_, _Raw(payload), actor, frame_id, caused_by, timestamp))
+            except UnicodeEncodeError:
+                line = None
+        if line is None or _NUL in line:
             id, type_, actor, frame_id, caused_by, timestamp = header_of(event)
-        payload: bytes = fields["_raw"] if fields.get("_canonical") else canonical_payload(event)
+            line = _encode((id, type_, _Raw(payload), actor, frame_id, caused_by, timestamp))
         position += 1
-        digest = sha256(digest + _encode((id, type_, _Raw(payload), actor, frame_id, caused_by, timestamp))).digest()
+        digest = sha256(digest + line).digest()
         rows.append((position, id, type_, actor, payload.decode(), frame_id, caused_by, timestamp, digest))
     return rows

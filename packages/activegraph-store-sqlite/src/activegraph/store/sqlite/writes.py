@@ -98,8 +98,6 @@ class Writer:
         """
         base = self.head
         rows = rows_behind(events, base.position, base.digest)
-        if len(rows) > 1 and len({row[1] for row in rows}) != len(rows):
-            raise self._double(connection, rows)
         if expected_count is not None and expected_count != base.position:
             base = self._other_base(connection, rows, expected_count)
             rows = rows_behind(events, base.position, base.digest)
@@ -123,11 +121,10 @@ class Writer:
         try:
             if base.position == 0:
                 return connection.execute(_insert_rows(1), (self.run_id, *row)).lastrowid
-            *fields, digest = row
-            behind = self.run_id, base.position, base.digest, digest
+            behind = self.run_id, base.position, base.digest, row[8]
             if base.seq is None:
-                return connection.execute(INSERT_BEHIND, (self.run_id, *fields, *behind)).lastrowid
-            return connection.execute(INSERT_BEHIND_ROW, (self.run_id, *fields, base.seq, *behind)).lastrowid
+                return connection.execute(INSERT_BEHIND, (self.run_id, *row[:8], *behind)).lastrowid
+            return connection.execute(INSERT_BEHIND_ROW, (self.run_id, *row[:8], base.seq, *behind)).lastrowid
         except sqlite3.IntegrityError as error:
             if base.seq is not None:
                 # The row may have got another number, in a file that was dumped and restored.
@@ -197,25 +194,25 @@ class Writer:
 
     def _other_base(self, connection: sqlite3.Connection, rows: Sequence[Row], expected_count: int) -> Head:
         """The head, where the caller believes in another one than this handle knew, and is right."""
-        for row in rows:
-            if self._is_held(connection, row[1], self.head.position):
-                raise duplicate(row[1], self.run_id)
+        double = self._double(connection, rows, self.head.position)
+        if double is not None:
+            raise double
         actual = reads.head(connection, self.run_id)
         if actual.position != expected_count:
             raise self._stale(expected_count, self._id_at(connection, expected_count, actual), actual)
         return actual
 
-    def _double(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> Exception:
-        """Why a batch with an id twice is refused: the first id that was there before, in the log or the batch."""
+    def _double(self, connection: sqlite3.Connection, rows: Sequence[Row], known: int) -> Exception | None:
+        """Why a batch with an id twice is refused: the first id that was there before, in the known prefix or the batch."""
         ids = [row[1] for row in rows]
-        held = {id for id in ids if self._is_held(connection, id, self.head.position)}
-        return duplicate(first_double(ids, held) or ids[0], self.run_id)
+        double = first_double(ids, {id for id in ids if self._is_held(connection, id, known)})
+        return None if double is None else duplicate(double, self.run_id)
 
     def _refused(self, connection: sqlite3.Connection, base: Head, rows: list[Row]) -> Exception:
-        """Why the keys refused: an id that the known prefix holds, or another writer."""
-        for row in rows:
-            if self._is_held(connection, row[1], base.position):
-                return duplicate(row[1], self.run_id)
+        """Why the keys refused: an id that the known prefix or the batch holds already, or another writer."""
+        double = self._double(connection, rows, base.position)
+        if double is not None:
+            return double
         return self._stale(base.position, base.id, reads.head(connection, self.run_id))
 
     def _is_held(self, connection: sqlite3.Connection, event_id: str, known: int) -> bool:
