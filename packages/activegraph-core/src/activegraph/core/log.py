@@ -188,13 +188,20 @@ class RunLog:
             store.close()
 
     def contains(self, event_id: str) -> bool:
-        """Whether a committed event has this id; one indexed look-up, or a set that is filled when it is asked."""
+        """Whether a committed event has this id; one indexed look-up, or a set that is filled when it is asked.
+
+        An event that another writer has put behind the head is none of this log's: the commit will say so.
+        """
         if self.store is not None:
-            return self.store.get_event(event_id) is not None
+            return self.store.get_event(event_id) is not None and not self._is_behind_head(self.store, event_id)
         ids, kept = self._ids, self._kept
         if len(ids) < len(kept):
             ids.update(each.id for each in islice(kept, len(ids), None))
         return event_id in ids
+
+    def _is_behind_head(self, store: LogStore, event_id: str) -> bool:
+        last = store.count()
+        return last > self.head and any(event.id == event_id for event in self._stored(self.head + 1, last))
 
     def get(self, event_id: str) -> Event | None:
         """The committed event of this id."""
