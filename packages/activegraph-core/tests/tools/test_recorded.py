@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from activegraph.errors import NonSerializableEventError, ToolError
+from activegraph.errors import ToolError
 from activegraph.tools import RecordedToolProvider, RecordingToolProvider, Tool, ToolContext
 from activegraph.tools.cache import CachedToolResponse, hash_tool_call
 from activegraph.tools.checking import prepare_call
@@ -125,11 +125,36 @@ def test_a_call_made_again_replaces_its_recording(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("look/*"))) == 1
 
 
-def test_a_result_that_no_log_could_carry_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(NonSerializableEventError):
-        record(tmp_path, Tool("look", lambda args, ctx: object()), {})
+def test_a_result_that_no_log_could_carry_leaves_no_file_and_is_given_to_who_asked(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = object()
+    assert record(tmp_path, Tool("look", lambda args, ctx: result), {}).output is result
 
+    assert [line.error_type for line in caplog.records] == ["NonSerializableEventError"]  # type: ignore[attr-defined]
     assert list(tmp_path.rglob("*.json")) == []
+
+
+def test_a_result_that_cannot_be_written_is_given_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "look").write_text("in the way")
+
+    given = record(tmp_path, Tool("look", lambda args, ctx: {"percent": 91}, cost_per_call="0.002"), {})
+
+    assert given == CachedToolResponse({"percent": 91}, cost_usd=Decimal("0.002"))
+    [line] = caplog.records
+    assert (line.levelname, line.getMessage()) == ("WARNING", f"result not recorded in {tmp_path}")
+    assert (line.tool, line.behavior, line.error_type) == ("look", "plan", "FileExistsError")  # type: ignore[attr-defined]
+
+
+def test_a_failure_that_cannot_be_written_is_raised_as_it_is(tmp_path: Path) -> None:
+    def body(args: Any, ctx: Any) -> Any:
+        raise ToolError("tool.network_error", "unreachable")
+
+    (tmp_path / "look").write_text("in the way")
+    with pytest.raises(ToolError, match="unreachable"):
+        record(tmp_path, Tool("look", body), {})
 
 
 @pytest.mark.parametrize("name", ["../outside", "a/b", "..", ".", "a\\b", "/etc"])

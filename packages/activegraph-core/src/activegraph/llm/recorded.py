@@ -6,6 +6,7 @@ question, so a recording answers the same question in every run, on every machin
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -13,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from activegraph.core.canonical_json import canonical_hash, canonical_json
-from activegraph.errors import LLMBehaviorError, NonSerializableEventError
+from activegraph.core.log_lines import error_fields, say
+from activegraph.errors import LLMBehaviorError
 from activegraph.llm.cache import response_from_record
 from activegraph.llm.models import FALLBACK_MODEL, default_model
 from activegraph.llm.parsing import read_back
@@ -23,6 +25,8 @@ from activegraph.llm.types import LLMMessage, LLMResponse
 from activegraph.tools.fixtures import read_fixture, recorded_at, write_fixture
 
 __all__ = ["RecordedLLMProvider", "RecordingLLMProvider"]
+
+_logger = logging.getLogger("activegraph.llm")
 
 _BEHAVIOR = re.compile(r'\AYou are an active-graph behavior named "(.*)"\.$', re.MULTILINE)
 
@@ -135,9 +139,10 @@ class RecordingLLMProvider:
     ) -> LLMResponse:
         """What `inner` answered.
 
+        An answer that cannot be written is given all the same, since it is paid for; a WARNING says so.
+
         Raises:
-            LLMBehaviorError: As `inner` raised it; `llm.recording_failed` where the answer could not be
-                written, with what was paid for it.
+            LLMBehaviorError: As `inner` raised it.
         """
         response: LLMResponse = self.inner.complete(
             system=system,
@@ -151,8 +156,11 @@ class RecordingLLMProvider:
             tools=tools,
             **further,
         )
-        asked = _asked(system, messages, model, max_tokens, temperature, top_p, output_schema, tools)
-        self._record(asked, response)
+        try:
+            self._record(_asked(system, messages, model, max_tokens, temperature, top_p, output_schema, tools), response)
+        except Exception as error:  # of the disk, or of a response of any class
+            message = "answer not recorded in %s"
+            say(_logger, logging.WARNING, message, self.fixtures_dir, model=model, **error_fields(error))
         return response
 
     def estimate_cost(self, *, input_tokens: int, output_tokens: int, model: str) -> Decimal:
@@ -172,31 +180,16 @@ class RecordingLLMProvider:
 
     def _record(self, asked: Mapping[str, Any], response: LLMResponse) -> None:
         key = canonical_hash(asked)
-        told = response.to_dict()
-        try:
-            write_fixture(
-                self.fixtures_dir / f"{key}.json",
-                {
-                    "prompt_hash": key,
-                    "recorded_at": recorded_at(),
-                    "model": asked["model"],
-                    "prompt": dict(asked),
-                    "response": told,
-                },
-            )
-        except (OSError, NonSerializableEventError) as error:
-            summary = getattr(error, "summary", str(error))
-            raise LLMBehaviorError(
-                "llm.recording_failed",
-                f"the answer to {key} could not be recorded in {self.fixtures_dir}: {summary}",
-                payload_extras={
-                    "raw_text": response.raw_text,
-                    "input_tokens": response.input_tokens,
-                    "output_tokens": response.output_tokens,
-                    "cost_usd": str(response.cost_usd),
-                    "finish_reason": response.finish_reason,
-                },
-            ) from error
+        write_fixture(
+            self.fixtures_dir / f"{key}.json",
+            {
+                "prompt_hash": key,
+                "recorded_at": recorded_at(),
+                "model": asked["model"],
+                "prompt": dict(asked),
+                "response": response.to_dict(),
+            },
+        )
 
 
 RecordedLLMProvider.__module__ = RecordingLLMProvider.__module__ = "activegraph.llm"

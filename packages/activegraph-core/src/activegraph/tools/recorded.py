@@ -6,9 +6,11 @@ call; it can be read, edited and kept in version control.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
+from activegraph.core.log_lines import error_fields, say
 from activegraph.errors import ToolError
 from activegraph.tools.base import Tool
 from activegraph.tools.cache import CachedToolResponse, canonicalize_args, hash_tool_call, recorded_cost
@@ -78,18 +80,25 @@ class RecordingToolProvider:
     def invoke(self, tool: Tool, args: Any, ctx: ToolContext) -> CachedToolResponse:
         """What `inner` gave.
 
+        A result that cannot be written is given all the same, since the call was made; a WARNING says so.
+
         Raises:
             ToolError: As `inner` raised it.
-            OSError: The recording could not be written.
-            NonSerializableEventError: The result is nothing that a log could carry.
         """
         try:
             response = self.inner.invoke(tool, args, ctx)
         except ToolError as error:
-            self._record(tool, args, CachedToolResponse(None, error=failure_record(error, tool.name)))
+            self._try_to_record(tool, args, CachedToolResponse(None, error=failure_record(error, tool.name)), ctx)
             raise
-        self._record(tool, args, response)
+        self._try_to_record(tool, args, response, ctx)
         return response
+
+    def _try_to_record(self, tool: Tool, args: Any, response: CachedToolResponse, ctx: ToolContext) -> None:
+        try:
+            self._record(tool, args, response)
+        except Exception as error:  # of the disk, or of a response of any class
+            told = {"tool": tool.name, "behavior": ctx.behavior_name, **error_fields(error)}
+            say(ctx.logger, logging.WARNING, "result not recorded in %s", self.fixtures_dir, **told)
 
     def _record(self, tool: Tool, args: Any, response: CachedToolResponse) -> None:
         key = hash_tool_call(tool_name=tool.name, args=args)
