@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
+import math
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from activegraph.core.clock import FrozenClock
 from activegraph.core.codec import MAX_BYTES
 from activegraph.core.event import Event
+from activegraph.core.graph import Graph
 from activegraph.errors import LLMBehaviorError, ToolError
 from activegraph.llm.behavior import LLMBehavior
 from activegraph.llm.types import LLMResponse, ToolCall
 from activegraph.runtime.runtime import Runtime
 from activegraph.tools.base import Tool
 from activegraph.tools.cache import CachedToolResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, field_serializer
 from support.runtimes import loaded, new, types_of
 from support.scripted import ScriptedProvider, answer, asking
 
@@ -77,7 +80,11 @@ class NotAResponse:
         lambda **call: answer("ok", cost_usd=Decimal("NaN")),
         lambda **call: answer("ok", cost_usd="free"),
         lambda **call: answer("ok", cost_usd=Decimal(-1)),
+        lambda **call: answer("ok", cost_usd=10**5000),
+        lambda **call: answer("ok", cost_usd=Decimal("1e400")),
+        lambda **call: answer("ok", input_tokens=10**5000),
         lambda **call: answer("ok", latency_seconds=float("inf")),
+        lambda **call: answer("ok", latency_seconds=10**400),
         lambda **call: answer("ok", provider_meta={"raw": object()}),
         lambda **call: answer("ok", tool_calls=["look"]),
         lambda **call: answer("ok", tool_calls=[ToolCall(7, "look", {})]),
@@ -96,9 +103,46 @@ def test_what_is_no_answer_is_a_failure_that_is_recorded(rubbish: Any, tmp_path:
     assert len(responded["error"]["raw_text"]) < MAX_BYTES // 2
 
 
-def test_what_was_paid_for_rubbish_counts(tmp_path: Path) -> None:
-    _, runtime = reason_after(ScriptedProvider(answer(HUGE, cost_usd=Decimal("0.4"))), asker(), tmp_path)
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
 
+
+class Undumpable(BaseModel):
+    text: str
+
+    @field_serializer("text")
+    def dump(self, value: str) -> str:
+        raise ValueError("not told")
+
+
+class Unparsed:
+    """A response that can be told, and not be read."""
+
+    def to_dict(self) -> Any:
+        return answer(cost_usd=Decimal("0.4")).to_dict()
+
+    @property
+    def parsed(self) -> Any:
+        raise ValueError("not read")
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        answer(HUGE, cost_usd=Decimal("0.4")),
+        answer(parsed=Undumpable(text="x"), cost_usd=Decimal("0.4")),
+        answer(tool_calls=[ToolCall("c", "look", {"a": nested(5000)})], cost_usd=Decimal("0.4")),
+        answer(latency_seconds=10**400, cost_usd=Decimal("0.4")),
+        Unparsed(),
+    ],
+)
+def test_what_was_paid_for_rubbish_counts(rubbish: Any, tmp_path: Path) -> None:
+    reason, runtime = reason_after(ScriptedProvider(rubbish), asker(), tmp_path)
+
+    assert reason == "llm.parse_error"
     assert of_type(runtime, "llm.responded")[0].payload["cost_usd"] == "0.4"
     assert runtime.budget.cost_used == Decimal("0.8")
 
@@ -223,6 +267,15 @@ def test_keyboard_interrupts_are_no_answers(tmp_path: Path) -> None:
     assert log.graph.objects("note")
 
 
+class Moving(FrozenClock):
+    """Stands wherever it is put."""
+
+    seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
 class TestTools:
     def test_a_tool_that_the_behavior_does_not_declare(self, tmp_path: Path) -> None:
         other = Tool("other", lambda args, ctx: 1)
@@ -323,6 +376,7 @@ class TestTools:
             None,
             7,
             CachedToolResponse(1, cost_usd=Decimal("NaN")),
+            CachedToolResponse(1, cost_usd=10**5000),  # type: ignore[arg-type]
             CachedToolResponse(1, latency_seconds="long"),  # type: ignore[arg-type]
             CachedToolResponse(1, error={"reason": "tool.mine", "message": "no"}),
         ],
@@ -338,6 +392,48 @@ class TestTools:
         assert reason == (
             "tool.mine" if isinstance(response, CachedToolResponse) and response.error else "tool.execution_error"
         )
+
+    @pytest.mark.parametrize("latency", [math.nan, math.inf, -math.inf, -1.0, 10**400])
+    def test_a_clock_that_cannot_measure_loses_no_result(self, latency: Any) -> None:
+        class Invoker:
+            def invoke(self, tool: Any, args: Any, ctx: Any) -> CachedToolResponse:
+                clock.seconds += 2.5
+                return CachedToolResponse("seen", latency_seconds=latency, cost_usd=Decimal("0.2"))
+
+        clock = Moving()
+        provider = ScriptedProvider(asking(("look", {})), answer())
+        behavior = asker(tools=[Tool("look", lambda args, ctx: 1)])
+        runtime = Runtime(Graph(clock=clock), [behavior], llm_provider=provider, tool_invoker=Invoker())
+        runtime.run_goal("why")
+
+        responded = of_type(runtime, "tool.responded")[0].payload
+        assert (responded["output"], responded["cost_usd"], responded["latency_seconds"]) == ("seen", "0.2", 2.5)
+        assert runtime.graph.objects("note")
+
+    def test_a_run_whose_own_clock_cannot_measure_records_no_time(self) -> None:
+        clock = Moving()
+        clock.seconds = math.nan
+        provider = ScriptedProvider(asking(("look", {})), ValueError("boom"))
+        behavior = asker(tools=[Tool("look", lambda args, ctx: "seen")])
+        runtime = Runtime(Graph(clock=clock), [behavior], llm_provider=provider)
+        runtime.run_goal("why")
+
+        assert of_type(runtime, "tool.responded")[0].payload["output"] == "seen"
+        assert of_type(runtime, "tool.responded")[0].payload["latency_seconds"] == 0.0
+        assert of_type(runtime, "llm.responded")[1].payload["latency_seconds"] == 0.0
+
+    def test_a_result_that_is_refused_for_its_latency_is_paid_for(self, tmp_path: Path) -> None:
+        class Invoker:
+            def invoke(self, tool: Any, args: Any, ctx: Any) -> CachedToolResponse:
+                return CachedToolResponse(1, latency_seconds="long", cost_usd=Decimal("0.2"))  # type: ignore[arg-type]
+
+        behavior = asker(tools=[Tool("look", lambda args, ctx: 1)])
+        provider = ScriptedProvider(asking(("look", {})))
+        reason, runtime = reason_after(provider, behavior, tmp_path, tool_invoker=Invoker())
+
+        assert reason == "tool.execution_error"
+        assert of_type(runtime, "tool.responded")[0].payload["cost_usd"] == "0.2"
+        assert runtime.budget.cost_used == Decimal("0.42")
 
     def test_a_failure_that_an_invoker_was_charged_for_counts(self, tmp_path: Path) -> None:
         class Invoker:
@@ -361,15 +457,6 @@ class TestTools:
         assert len(of_type(runtime, "llm.requested")) == 2 * 6
 
     def test_a_call_that_took_longer_than_its_limit_is_said_and_kept(self, caplog: pytest.LogCaptureFixture) -> None:
-        from activegraph.core.clock import FrozenClock
-        from activegraph.core.graph import Graph
-
-        class Moving(FrozenClock):
-            seconds = 0.0
-
-            def monotonic(self) -> float:
-                return self.seconds
-
         clock = Moving()
 
         def slow(args: Any, ctx: Any) -> str:

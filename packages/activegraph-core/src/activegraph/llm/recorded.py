@@ -157,7 +157,9 @@ class RecordingLLMProvider:
             **further,
         )
         try:
-            self._record(_asked(system, messages, model, max_tokens, temperature, top_p, output_schema, tools), response)
+            self._record(
+                _asked(system, messages, model, max_tokens, temperature, top_p, output_schema, tools), response
+            )
         except Exception as error:  # of the disk, or of a response of any class
             message = "answer not recorded in %s"
             say(_logger, logging.WARNING, message, self.fixtures_dir, model=model, **error_fields(error))

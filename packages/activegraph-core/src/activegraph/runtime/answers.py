@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,6 +27,7 @@ __all__ = [
     "as_behavior_error",
     "calls_of",
     "cost_of",
+    "duration",
     "error_record",
     "failed",
     "failure_of",
@@ -64,7 +66,12 @@ def answered(response: Any) -> ModelAnswer:
     Raises:
         LLMBehaviorError: `llm.parse_error`: it is no response.
     """
-    return ModelAnswer(_fields_of(response), getattr(response, "parsed", None), was_asked=True)
+    fields = _fields_of(response)
+    try:
+        parsed = getattr(response, "parsed", None)
+    except Exception as error:  # whatever a provider returned
+        raise _unusable(fields, f"its `parsed` cannot be read: {type(error).__name__}: {text_of(error)}") from error
+    return ModelAnswer(fields, parsed, was_asked=True)
 
 
 def unrecordable(answer: ModelAnswer, error: NonSerializableEventError) -> LLMBehaviorError:
@@ -167,9 +174,21 @@ def money(value: Any) -> Decimal | None:
         return None
     try:
         amount = value if isinstance(value, Decimal) else Decimal(str(value))
-    except InvalidOperation:
+    except (InvalidOperation, ValueError):  # the latter for an int of more digits than are ever shown
         return None
-    return amount if amount.is_finite() and amount >= 0 else None
+    # What no float can hold is no price, and would break every sum that it goes into.
+    return amount if amount.is_finite() and amount >= 0 and math.isfinite(float(amount)) else None
+
+
+def duration(value: Any) -> float | None:
+    """A number of seconds, 0 or more; None for what is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
 def recordable(extras: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,14 +213,15 @@ def _fields_of(response: Any) -> dict[str, Any]:
         fields = {**_DEFAULTS, **given, "cache_hit": False}
         fields.pop("error", None)  # what has one in the log is a failure
     except Exception as error:  # whatever a provider returned
-        raise _unusable({}, f"a provider returned {shown(response)}: {type(error).__name__}: {error}") from error
+        why = f"a provider returned {shown(response)}: {type(error).__name__}: {text_of(error)}"
+        raise _unusable(_told_by(response), why) from error
     cost = money(fields.get("cost_usd"))
     for name, is_sound in (
         ("raw_text", isinstance(fields.get("raw_text"), str)),
         ("input_tokens", _is_count(fields.get("input_tokens"))),
         ("output_tokens", _is_count(fields.get("output_tokens"))),
         ("cost_usd", cost is not None),
-        ("latency_seconds", _is_duration(fields.get("latency_seconds"))),
+        ("latency_seconds", duration(fields.get("latency_seconds")) is not None),
         ("model", isinstance(fields.get("model"), str)),
         ("tool_calls", _are_calls(fields.get("tool_calls"))),
     ):
@@ -212,11 +232,16 @@ def _fields_of(response: Any) -> dict[str, Any]:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
 
 
-def _is_duration(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+def _told_by(response: Any) -> dict[str, Any]:
+    """What a response that cannot be told as a whole says of its text and its price."""
+    told: dict[str, Any] = {}
+    for name in ("raw_text", "input_tokens", "output_tokens", "cost_usd"):
+        with suppress(Exception):  # an attribute of an object of any class
+            told[name] = getattr(response, name)
+    return told
 
 
 def _are_calls(value: Any) -> bool:

@@ -239,7 +239,7 @@ class Engine:
     def _say_near_limit(self, key: str, used: float, limit: float) -> None:
         if key not in self._near_limits:
             self._near_limits.add(key)
-            percent = int(used * 100 / limit)
+            percent = int(min(used * 100 / limit, 10**9))
             message = "budget at %d%%: %s %.12g of %.12g"
             say(_logger, logging.WARNING, message, percent, key, used, limit, run_id=self.run_id)
 

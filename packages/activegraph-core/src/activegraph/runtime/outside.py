@@ -15,11 +15,12 @@ from msgspec import Struct
 
 from activegraph.errors import IncompatibleRuntimeState, ToolError
 from activegraph.errors.base import shown
-from activegraph.runtime.answers import ModelAnswer, answered, as_behavior_error, failed, money
+from activegraph.runtime.answers import ModelAnswer, answered, as_behavior_error, duration, failed, money
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.call_budget import CallBudget
 from activegraph.runtime.retries import RetryPolicy, is_retryable
 from activegraph.tools.base import Tool
+from activegraph.tools.cache import CachedToolResponse
 from activegraph.tools.invoker import DirectToolInvoker, ToolInvoker
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from activegraph.llm.cache import LLMCache
     from activegraph.llm.prompt import AssembledPrompt
     from activegraph.runtime.replayed import ReplayedAnswers
-    from activegraph.tools.cache import CachedToolResponse, ToolCache
+    from activegraph.tools.cache import ToolCache
     from activegraph.tools.context import ToolContext
 
 __all__ = ["CallOptions", "Estimate", "Outside", "Question", "ToolAnswer"]
@@ -202,7 +203,7 @@ class Outside:
             )
             return answered(response)
         except Exception as error:  # a border: the provider's own code
-            return self.failure(error, prompt.model, self.monotonic() - began)
+            return self.failure(error, prompt.model, self._since(began))
 
     def failure(self, error: Exception, model: str, latency_seconds: float) -> ModelAnswer:
         """A failed attempt as it is recorded."""
@@ -215,15 +216,12 @@ class Outside:
         try:
             response = self._invoker.invoke(tool, args, context)
         except Exception as error:  # a border: the tool's body, or an invoker of the user's
-            return ToolAnswer(None, _as_tool_error(error, tool), self.monotonic() - began)
-        latency = self.monotonic() - began
-        problem = _problem_of(response)
-        if problem is not None:
-            refused = ToolError(
-                "tool.execution_error", f"the invoker returned {problem}", payload_extras={"tool": tool.name}
-            )
-            return ToolAnswer(None, refused, latency)
-        return ToolAnswer(response, None, latency)
+            return ToolAnswer(None, _as_tool_error(error, tool), self._since(began))
+        return _as_answer(response, tool, self._since(began))
+
+    def _since(self, began: float) -> float:
+        """Seconds from then to now; 0 by a clock that cannot tell."""
+        return duration(self.monotonic() - began) or 0.0
 
 
 def _takes_key(provider: Any) -> bool:
@@ -245,14 +243,32 @@ def _as_tool_error(error: Exception, tool: Tool) -> ToolError:
     )
 
 
-def _problem_of(response: Any) -> str | None:
-    """What keeps an invoker's response from being one."""
+def _as_answer(response: Any, tool: Tool, measured: float) -> ToolAnswer:
+    """What an invoker returned, as far as it is an answer; what is none may have been paid for all the same.
+
+    Args:
+        measured: Seconds that the call took, as the run sees it; recorded where the response's own are no duration.
+    """
     try:
-        latency, cost, _ = response.latency_seconds, response.cost_usd, (response.output, response.error)
+        given, cost = response.latency_seconds, money(response.cost_usd)
+        output, error, is_dump = response.output, response.error, bool(getattr(response, "is_dump", False))
     except Exception:  # whatever it returned
-        return shown(response)
-    if money(cost) is None:
-        return f"a cost of {shown(cost)}"
-    if isinstance(latency, bool) or not isinstance(latency, (int, float)):
-        return f"a latency of {shown(latency)}"
-    return None
+        return ToolAnswer(None, _no_answer(tool, shown(response)), measured)
+    seconds = duration(given)
+    latency = measured if seconds is None else seconds
+    if cost is None:
+        error = _refused(tool, f"a cost of {shown(response.cost_usd)}")
+    elif isinstance(given, bool) or not isinstance(given, (int, float)):
+        error = _refused(tool, f"a latency of {shown(given)}")
+    told = CachedToolResponse(output, error, latency, cost or Decimal(0), is_dump=is_dump)
+    return ToolAnswer(told, None, latency)
+
+
+def _refused(tool: Tool, what: str) -> dict[str, Any]:
+    from activegraph.tools.checking import failure_record
+
+    return failure_record(_no_answer(tool, what), tool.name)
+
+
+def _no_answer(tool: Tool, what: str) -> ToolError:
+    return ToolError("tool.execution_error", f"the invoker returned {what}", payload_extras={"tool": tool.name})
