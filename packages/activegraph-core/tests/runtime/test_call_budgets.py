@@ -139,6 +139,43 @@ class TestCost:
         assert types_of(runtime)[-1] == "runtime.budget_exhausted"
         assert runtime.graph.objects("note")
 
+    def test_a_turn_behind_a_limit_that_is_just_used_up_says_what_it_may_cost(self) -> None:
+        provider = ScriptedProvider(asking(("look", {}), cost_usd=Decimal("0.05")), answer())
+        runtime = run(provider, {"max_cost_usd": "0.05"}, asker(max_tokens=900, model="m-1", tools=[look()]))
+
+        # The tool is free, and there is nothing left all the same.
+        assert failure(runtime)["reason"] == "budget.cost_exhausted"
+        assert failure(runtime)["tool"] == "look"
+        assert (failure(runtime)["estimated_cost_usd"], failure(runtime)["budget_remaining_usd"]) == ("0", "0.00")
+        provider = ScriptedProvider(asking(("look", {}), cost_usd=Decimal("0.02")), answer())
+        paid = look(cost_per_call="0.03")
+        runtime = run(provider, {"max_cost_usd": "0.05"}, asker(max_tokens=900, model="m-1", tools=[paid]))
+
+        assert failure(runtime)["reason"] == "budget.cost_exhausted"
+        assert (failure(runtime)["estimated_cost_usd"], failure(runtime)["budget_remaining_usd"]) == ("0.01", "0.00")
+        assert failure(runtime)["model"] == "m-1"
+        assert len(provider.calls) == len(of_type(runtime, "llm.requested")) == 1
+        assert types_of(runtime)[-1] == "runtime.budget_exhausted"
+
+    def test_a_provider_that_cannot_count_is_refused_for_the_limit_that_is_used_up(self) -> None:
+        provider = ScriptedProvider(asking(("look", {}), cost_usd=Decimal("0.02")), answer())
+        counted: list[int] = []
+
+        def count(**call: Any) -> int:
+            counted.append(1)
+            return 100 if len(counted) == 1 else 1 // 0
+
+        provider.count_tokens = count  # type: ignore[method-assign]
+        runtime = run(provider, {"max_cost_usd": "0.05"}, asker(max_tokens=900, tools=[look(cost_per_call="0.03")]))
+
+        assert failure(runtime)["reason"] == "budget.cost_exhausted"
+        assert "estimated_cost_usd" not in failure(runtime)
+
+    def test_a_cost_beyond_all_measure_ends_the_run_as_any_other(self) -> None:
+        runtime = run(ScriptedProvider(answer(cost_usd=Decimal("1e308"))), {"max_cost_usd": "0.2"})
+
+        assert types_of(runtime)[-1] == "runtime.budget_exhausted"
+
     def test_models_and_tools_share_one_limit(self) -> None:
         provider = ScriptedProvider(asking(("look", {}), cost_usd=Decimal("0.01")), answer())
         runtime = run(provider, {"max_cost_usd": "0.05"}, asker(max_tokens=900, tools=[look(cost_per_call="0.041")]))

@@ -6,7 +6,7 @@ refusal is the failure of that behavior: nothing was requested, and the run goes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -47,10 +47,12 @@ class CallBudget:
         left = (each.budget.cost_remaining_amount() for each in self._scoped)
         return min(amount for amount in left if amount is not None)
 
-    def check(self, *dimensions: str, **about: Any) -> None:
+    def check(self, *dimensions: str, worst_case: Callable[[], Decimal | None], **about: Any) -> None:
         """Refuse the next call where a dimension is used up.
 
         Args:
+            worst_case: What the call may cost at most, in US dollars; asked where the cost refuses it.
+                None where nobody can say.
             about: What the failure says of the call: its `tool`, or its `model`.
 
         Raises:
@@ -61,6 +63,9 @@ class CallBudget:
                 if each.budget.is_exhausted(dimension):
                     told = {**about}
                     if dimension == "max_cost_usd":
+                        estimate = worst_case()
+                        if estimate is not None:
+                            told["estimated_cost_usd"] = str(estimate)
                         told["budget_remaining_usd"] = str(each.budget.cost_remaining_amount())
                     limit = each.budget.cost_limit if dimension == "max_cost_usd" else each.budget.limits[dimension]
                     raise self._refusal(dimension, each.scope, f"the limit of {_number(limit)} is used up", told)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from activegraph.core.codec import decode_canonical, encode_payload_bytes
@@ -118,7 +119,7 @@ class ModelTurns:
         if not is_recorded:
             if attempt == 0:
                 log_prompt(prompt, turn.prompt_hash, turn.index, step.log_fields())
-            self._check(prompt.model, attempt)
+            self._check(turn, attempt)
             answer = self._outside.recorded_answer(turn.prompt_hash)
             if self._outside.options.replay_llm_cache:
                 log_lookup(turn.prompt_hash, step.log_fields(), is_hit=answer is not None, model=prompt.model)
@@ -155,10 +156,19 @@ class ModelTurns:
             fields["messages"] = [message.to_dict() for message in turn.added]
         return fields
 
-    def _check(self, model: str, attempt: int) -> None:
+    def _check(self, turn: _Turn, attempt: int) -> None:
         # An attempt more at the same turn is no call more.
         dimensions = ("max_llm_calls", "max_seconds", "max_cost_usd")[bool(attempt) :]
-        self._budget.check(*dimensions, model=model)
+        self._budget.check(*dimensions, worst_case=lambda: self._worst_case(turn), model=turn.prompt.model)
+
+    def _worst_case(self, turn: _Turn) -> Decimal | None:
+        """What a turn that is being refused could have cost: nothing, where its answer is known."""
+        if self._outside.recorded_answer(turn.prompt_hash) is not None:
+            return Decimal(0)
+        try:
+            return self._outside.estimate(turn.prompt).cost_usd
+        except LLMBehaviorError:
+            return None
 
     def _pass_gate(self, prompt: AssembledPrompt, fields: dict[str, Any]) -> None:
         """Refuse what is too dear, or could not be recorded before it is asked."""

@@ -82,7 +82,8 @@ class ToolCalls:
         is_recorded = bool(step.prefix)
         hit: CachedToolResponse | None = None
         if not is_recorded:
-            self._budget.check("max_tool_calls", "max_seconds", "max_cost_usd", tool=tool.name)
+            dimensions = ("max_tool_calls", "max_seconds", "max_cost_usd")
+            self._budget.check(*dimensions, worst_case=lambda: tool.cost_per_call, tool=tool.name)
         prepared = _recordable_call(tool, prepare_call(tool, call.args))
         if not is_recorded and prepared.refusal is None:
             hit = self._outside.recorded_output(tool, prepared.args_hash)

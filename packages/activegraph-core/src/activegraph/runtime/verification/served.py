@@ -105,8 +105,15 @@ class _RecordedGates(CallBudget):
         super().__init__(Budget(), None, trigger_id)
         self._meeting = meeting
 
-    def check(self, *dimensions: str, **about: Any) -> None:
+    def check(self, *dimensions: str, worst_case: Callable[[], Decimal | None], **about: Any) -> None:
         """Raise the recorded refusal, if the invocation ended with one here."""
+        self._refuse_as_recorded()
+
+    def check_cost(self, estimate: Decimal, **about: Any) -> None:
+        """The same."""
+        self._refuse_as_recorded()
+
+    def _refuse_as_recorded(self) -> None:
         following = self._meeting.next_in_invocation()
         if following is None or following.row.type != "behavior.failed":
             return
@@ -117,10 +124,6 @@ class _RecordedGates(CallBudget):
             message = (str(payload.get("message", "")).splitlines() or [""])[0].partition(f"{reason}: ")[2]
             extras = {key: value for key, value in payload.items() if key not in _BASE_KEYS}
             raise kind(reason, message, payload_extras=extras)
-
-    def check_cost(self, estimate: Decimal, **about: Any) -> None:
-        """The same."""
-        self.check(**about)
 
     def count(self, dimension: str, *, recorded: bool = False) -> None:
         """Nothing is counted."""
