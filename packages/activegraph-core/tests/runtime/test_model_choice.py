@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from activegraph.behaviors.registry import clear_registry, get_registry, register
 from activegraph.core.clock import FrozenClock
 from activegraph.core.graph import Graph
-from activegraph.errors import InvalidRuntimeConfiguration, InvalidToolRegistration
+from activegraph.errors import InvalidRuntimeConfiguration, InvalidToolRegistration, ReplayDivergenceError
 from activegraph.llm.behavior import LLMBehavior
+from activegraph.operations.strict_replay import replay_strictly
 from activegraph.runtime.runtime import Runtime
+from activegraph.store import sqlite_url
 from activegraph.tools.base import Tool
 from support.runtimes import new, types_of
 from support.scripted import ScriptedProvider
@@ -137,6 +141,22 @@ def test_a_runtime_that_will_not_run_it_has_no_say(ended: str) -> None:
         gc.collect()
 
     assert register(asker(model="claude-opus-4-1")) in get_registry()
+
+
+@pytest.mark.parametrize("diverges", [False, True])
+def test_a_strict_replay_has_no_say_however_long_its_remains_live(diverges: bool, tmp_path: Path) -> None:
+    url, declared = sqlite_url(tmp_path / "run.db"), asker()
+    with new([declared], persist_to=url, llm_provider=ScriptedProvider()) as runtime:
+        runtime.run_goal("why")
+    register(asker(description="Say why not.") if diverges else declared)
+    gc.disable()
+    try:
+        with suppress(ReplayDivergenceError):
+            replay_strictly(url, llm_provider=OpenAIProvider())
+
+        assert register(asker(model="claude-opus-4-1")) in get_registry()
+    finally:
+        gc.enable()
 
 
 def test_a_behavior_that_names_no_model_keeps_it_open_until_a_runtime_needs_it() -> None:

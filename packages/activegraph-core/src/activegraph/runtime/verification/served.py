@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import msgspec
 
+from activegraph.behaviors.base import AnyBehavior
 from activegraph.core.codec import decode_canonical
 from activegraph.core.log import RunLog
 from activegraph.errors import LLMBehaviorError, ToolError
@@ -151,6 +152,9 @@ class RecordedModels(ModelBehaviors):
             if isinstance(model, str):
                 return model
         return FALLBACK_MODEL  # it asked none in the record
+
+    def check_named_model(self, behavior: AnyBehavior) -> None:
+        """A re-execution asks nobody, so it has no say in which models are declared."""
 
     def _require_provider(self, behavior: LLMBehavior) -> None:
         """None is needed."""
