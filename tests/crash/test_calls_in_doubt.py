@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -18,8 +19,8 @@ from activegraph.runtime.runtime import Runtime
 from activegraph.store import verify_run
 from pydantic import BaseModel
 from support.equal_logs import essences
-from support.killed import KILLED, in_a_process, wait_for
-from support.paid_program import RUN, log_of, opened, to_the_end
+from support.killed import KILLED, ended_at_commit, in_a_process, wait_for
+from support.paid_program import RUN, log_of, opened, replayed_strictly, to_the_end
 from support.scripted import CallBook
 
 PRICE = 5
@@ -31,14 +32,26 @@ class Price(BaseModel):
     currency: str = "EUR"
 
 
-@pytest.fixture
-def killed(tmp_path: Path) -> tuple[str, CallBook]:
+def killed_in_its_call(url: str, folder: Path) -> tuple[str, CallBook]:
     """A run that ended inside its call of `price`, which says `retry_safe=False`."""
-    url, book = f"sqlite:///{tmp_path}/run.db", CallBook(tmp_path / "calls")
+    book = CallBook(folder / "calls")
     work = partial(to_the_end, url, book, PRICE, after=True, retry_safe=False)
     assert wait_for(in_a_process(work)) == KILLED
     assert book.lines()[-1].startswith("price ")
     return url, book
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> tuple[str, CallBook]:
+    return killed_in_its_call(f"sqlite:///{tmp_path}/run.db", tmp_path)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def killed_anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, CallBook]:
+    """The same on each durable store."""
+    if request.param == "postgres":
+        return killed_in_its_call(request.getfixturevalue("postgres_url"), tmp_path)
+    return killed_in_its_call(f"sqlite:///{tmp_path}/run.db", tmp_path)
 
 
 def again(killed: tuple[str, CallBook], **fields: Any) -> Runtime:
@@ -192,6 +205,66 @@ def test_a_call_that_nothing_is_unclear_about_cannot_be_settled(killed: tuple[st
         again(killed).resolve_tool("evt_010", output=1)
     with pytest.raises(EventNotFoundError):
         again(killed, retry_safe=True).resolve_tool(request_of(again(killed)).id, output=1)
+
+
+@pytest.mark.parametrize("has_run", [False, True], ids=["before-it-has-run", "after-it-was-refused"])
+@pytest.mark.parametrize("way", [{"output": "5 €", "cost_usd": "0.25"}, {"error": "the bank said no"}], ids=str)
+@pytest.mark.parametrize("after", [False, True], ids=["before-the-commit", "after-the-commit"])
+def test_a_process_that_ends_while_it_settles_a_call_has_settled_it_or_not(
+    killed_anywhere: tuple[str, CallBook], way: dict[str, Any], after: bool, has_run: bool
+) -> None:
+    url, book = killed_anywhere
+    calls = book.lines()
+    if has_run:
+        with pytest.raises(IncompatibleRuntimeState):
+            again(killed_anywhere).run_until_idle()
+
+    def settle() -> None:
+        runtime = again(killed_anywhere)
+        runtime.resolve_tool(request_of(runtime).id, **way)
+
+    assert ended_at_commit(settle, 1, after=after)
+    runtime = again(killed_anywhere)
+    request = request_of(runtime).id
+    if after:
+        with pytest.raises(EventNotFoundError):
+            runtime.resolve_tool(request, **way)
+    else:
+        with pytest.raises(IncompatibleRuntimeState):
+            runtime.run_until_idle()
+        runtime.resolve_tool(request, **way)
+    runtime.run_until_idle()
+
+    log = log_of(url)
+    [settled] = [event for event in log if event.caused_by == request and event.type == "tool.responded"]
+    assert settled.payload["resolved_by"] == "user"
+    assert settled.payload["cost_usd"] == way.get("cost_usd", "0")
+    assert book.lines().count(calls[-1]) == 1
+    assert verify_run(url, RUN).ok
+    assert runtime.status().state == "idle"
+    replayed_strictly(url)
+
+
+def test_a_process_that_ends_once_it_was_told_to_repeat_a_call_has_to_be_told_again(
+    killed_anywhere: tuple[str, CallBook],
+) -> None:
+    url, book = killed_anywhere
+    before = log_of(url)
+
+    def settle() -> None:
+        runtime = again(killed_anywhere)
+        runtime.resolve_tool(request_of(runtime).id, retry=True)
+        os._exit(KILLED)
+
+    assert wait_for(in_a_process(settle)) == KILLED
+    assert log_of(url) == before
+    runtime = again(killed_anywhere)
+    with pytest.raises(IncompatibleRuntimeState):
+        runtime.run_until_idle()
+
+    runtime.resolve_tool(request_of(runtime).id, retry=True)
+    runtime.run_until_idle()
+    assert book.lines().count(book.lines()[PRICE - 1]) == 2
 
 
 def test_a_call_that_was_settled_is_no_longer_in_doubt(killed: tuple[str, CallBook]) -> None:
