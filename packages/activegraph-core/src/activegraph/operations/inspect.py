@@ -18,7 +18,7 @@ from activegraph.operations.observed import observed_behaviors
 from activegraph.operations.owed import queue_depth
 from activegraph.operations.reading import StoredRun, open_run
 from activegraph.runtime.budget import DIMENSIONS
-from activegraph.runtime.scanner import StoredEvent
+from activegraph.runtime.log_rows import StoredEvent
 from activegraph.runtime.status import (
     BehaviorInfo,
     BudgetSnapshot,

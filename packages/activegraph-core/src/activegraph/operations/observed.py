@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
-from activegraph.runtime.scanner import StoredEvent
+from activegraph.runtime.log_rows import StoredEvent
 from activegraph.runtime.status import BehaviorInfo
 
 __all__ = ["observed_behaviors"]

@@ -17,10 +17,11 @@ from msgspec import Struct
 
 from activegraph.errors import CorruptedEventPayloadError
 from activegraph.operations.reading import StoredRun
+from activegraph.runtime.log_rows import StoredEvent
 from activegraph.runtime.mark_reading import MARK_TYPES, Mark, Scheduled, Stop, mark_of
 from activegraph.runtime.owed import Owed
 from activegraph.runtime.queue import is_internal
-from activegraph.runtime.scanner import LogScanner, StoredEvent
+from activegraph.runtime.scanner import LogScanner
 from activegraph.runtime.subscriptions import Subscriptions
 
 __all__ = ["QueueDepth", "queue_depth"]

@@ -15,7 +15,7 @@ import msgspec
 
 from activegraph.core.event import Event
 from activegraph.errors import CorruptedEventPayloadError
-from activegraph.runtime.scanner import StoredEvent, row_of
+from activegraph.runtime.log_rows import StoredEvent, row_of
 from activegraph.store.base import RunRecord
 from activegraph.store.refusals import missing_position
 from activegraph.store.runs import advice_naming, can_be_run_id, most_recent_run_id, open_store, run_not_found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from activegraph.core.projection import MalformedGraphEvent, Projection
 from activegraph.operations.reading import StoredRun, open_run
-from activegraph.runtime.scanner import StoredEvent
+from activegraph.runtime.log_rows import StoredEvent
 
 __all__ = ["ReplaySummary", "projected_rows", "replay_run"]
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from activegraph.runtime.scanner import LogRow
+    from activegraph.runtime.log_rows import LogRow
 
 __all__ = ["NO_CALLS", "CallOrigin", "Calls"]
 

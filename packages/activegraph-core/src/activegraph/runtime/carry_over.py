@@ -7,7 +7,8 @@ from typing import Any
 
 from activegraph.core.codec import decode_canonical
 from activegraph.runtime.budget import Budget
-from activegraph.runtime.scanner import LogRow, LogScanner
+from activegraph.runtime.log_rows import LogRow
+from activegraph.runtime.scanner import LogScanner
 
 __all__ = ["RecordedUse"]
 

@@ -33,12 +33,12 @@ from activegraph.runtime.model_behaviors import ModelBehaviors
 from activegraph.runtime.outside import CallOptions, Outside
 from activegraph.runtime.owed import Owed
 from activegraph.runtime.pack_events import record_packs, warn_of_absent_packs
+from activegraph.runtime.points import CutOff
 from activegraph.runtime.progress import replace_turn
 from activegraph.runtime.prompt_events import PromptEvents
 from activegraph.runtime.queue import SUBSCRIBABLE, DelayedEntries, WorkItem, is_internal
 from activegraph.runtime.recording import RunFacts
 from activegraph.runtime.refusals import closed_error, unfinished_error
-from activegraph.runtime.scanner import CutOff
 from activegraph.runtime.subscriptions import Subscriptions
 
 if TYPE_CHECKING:

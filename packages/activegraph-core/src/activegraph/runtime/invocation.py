@@ -21,7 +21,7 @@ from activegraph.runtime.facades import BehaviorGraph, Context
 from activegraph.runtime.failures import failure_payload, log_behavior_failure, log_divergence
 from activegraph.runtime.marks import completed, matched, quoted, started
 from activegraph.runtime.matching import touched_element
-from activegraph.runtime.scanner import CutOff
+from activegraph.runtime.points import CutOff
 from activegraph.runtime.subscriptions import Subscriber
 
 if TYPE_CHECKING:

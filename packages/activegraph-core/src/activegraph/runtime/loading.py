@@ -23,9 +23,11 @@ from activegraph.core.state import ObjectState, RelationState
 from activegraph.errors import LogInconsistencyError
 from activegraph.runtime.approvals import Approvals
 from activegraph.runtime.call_origin import CallOrigin
+from activegraph.runtime.log_rows import LogRow, StoredEvent, event_of, row_of
 from activegraph.runtime.mark_reading import mark_of
 from activegraph.runtime.pack_events import PACK_TYPES
-from activegraph.runtime.scanner import CutOff, LogRow, LogScanner, StoredEvent, event_of, row_of
+from activegraph.runtime.points import CutOff
+from activegraph.runtime.scanner import LogScanner
 from activegraph.store.serde import checked_payload, inconsistency_logged
 
 if TYPE_CHECKING:

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 
 from activegraph.core.projection import Projection
 from activegraph.core.state import RelationState
+from activegraph.runtime.log_rows import event_of
+from activegraph.runtime.points import Point, WaitingEvent
 from activegraph.runtime.progress import turns_left
 from activegraph.runtime.queue import DelayedEntries, DelayedEntry, WorkItem
 from activegraph.runtime.relating import relations_of_event
-from activegraph.runtime.scanner import LogScanner, Point, WaitingEvent, event_of
+from activegraph.runtime.scanner import LogScanner
 from activegraph.runtime.subscriptions import Subscriber, Subscriptions
 
 __all__ = ["Owed"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from activegraph.errors import IncompatibleRuntimeState
 
 if TYPE_CHECKING:
-    from activegraph.runtime.scanner import CutOff
+    from activegraph.runtime.points import CutOff
 
 __all__ = ["closed_error", "unfinished_error"]
 

@@ -10,157 +10,20 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import msgspec
-from msgspec import Struct
-
-from activegraph.core.event import Event, make_event, raw_payload
 from activegraph.core.log_lines import say
 from activegraph.core.projection import Projection
-from activegraph.core.state import RelationState
+from activegraph.runtime.log_rows import LogRow, event_of
 from activegraph.runtime.mark_reading import Mark, Scheduled, Stop, Turn, about_behavior, mark_of
+from activegraph.runtime.points import CutOff, EntryKey, Point, WaitingEntries, WaitingEntry, WaitingEvent
 from activegraph.runtime.queue import SUBSCRIBABLE, is_internal
 from activegraph.runtime.relating import relations_touching, strings_of
 
-__all__ = [
-    "CutOff",
-    "LogRow",
-    "LogScanner",
-    "Point",
-    "StoredEvent",
-    "WaitingEntry",
-    "WaitingEvent",
-    "event_of",
-    "row_of",
-]
+__all__ = ["LogScanner"]
 
 _logger = logging.getLogger("activegraph.runtime")
-
-
-class StoredEvent(Struct, frozen=True, gc=False):
-    """One event as read from a log, payload undecoded."""
-
-    position: int
-    id: str
-    type: str
-    actor: str | None
-    payload: bytes
-    frame_id: str | None
-    caused_by: str | None
-    timestamp: str
-
-    def event(self) -> Event:
-        """As an event (see `event_of`)."""
-        return event_of(self)
-
-
-class LogRow(Protocol):
-    """What a scanner reads of an event: a `StoredEvent`, or a store's own `RawEvent`."""
-
-    @property
-    def position(self) -> int: ...
-    @property
-    def id(self) -> str: ...
-    @property
-    def type(self) -> str: ...
-    @property
-    def actor(self) -> str | None: ...
-    @property
-    def payload(self) -> bytes | str: ...
-    @property
-    def frame_id(self) -> str | None: ...
-    @property
-    def caused_by(self) -> str | None: ...
-    @property
-    def timestamp(self) -> str: ...
-
-
-def event_of(row: LogRow) -> Event:
-    """A row as an event; its text may have been edited in the store, so it is not taken for canonical."""
-    payload = row.payload
-    raw = payload if isinstance(payload, bytes) else payload.encode("utf-8", "surrogatepass")
-    return make_event(row.id, row.type, raw, row.actor, row.frame_id, row.caused_by, row.timestamp, canonical=False)
-
-
-def row_of(position: int, event: Event) -> StoredEvent:
-    """An event as the row that it has, or would have, at a position of a log."""
-    return StoredEvent(
-        position,
-        event.id,
-        event.type,
-        event.actor,
-        raw_payload(event),
-        event.frame_id,
-        event.caused_by,
-        event.timestamp,
-    )
-
-
-class WaitingEvent(Struct, gc=False):
-    """An event that is queued, or would be if a behavior named its type."""
-
-    event: LogRow
-    tick: int
-    internal: bool
-    about: str | None = None
-
-
-class WaitingEntry(Struct, gc=False):
-    """A `behavior.scheduled` whose time has not come, or whose firing is under way."""
-
-    behavior: str
-    ordinal: int
-    trigger: WaitingEvent
-    fire_at: int
-
-
-class Point(Struct, gc=False):
-    """The turn that the last mark stands in."""
-
-    behavior: str
-    ordinal: int
-    event_id: str
-    delayed: bool
-    first_position: int
-    """Position of the turn's first mark."""
-    sequence: int
-    """Place in creation order of the next element, at the turn's first mark."""
-    about_relations: bool = False
-    relation_id: str | None = None
-    last_relation: int = -1
-    """Place in creation order of the last marked relation."""
-    is_scheduled: bool = False
-    """Whether the turn ended with a schedule instead of invocations."""
-    matched_only: bool = False
-    """Whether only `pattern.matched` is there yet."""
-    touched: list[RelationState] | None = None
-    """Relations that the trigger touched when a fork cut the turn right behind its `pattern.matched`."""
-    triggered_by_internal: bool = False
-
-
-class CutOff(Struct):
-    """An invocation that a crash cut off, and what it had recorded."""
-
-    behavior: str
-    ordinal: int
-    event_id: str
-    started_at: int
-    """Position of its first mark; the graph and the ids it began with are those before it."""
-    delayed: bool
-    relation_id: str | None
-    """The relation that it is about; None for one that had only matched yet."""
-    prefix: deque[Event] = msgspec.field(default_factory=deque)
-    in_doubt: set[str | None] = msgspec.field(default_factory=set)
-    """Ids of the tool requests that were said to be in doubt."""
-    may_repeat: str | None = None
-    """The one of them that somebody has allowed to be made again."""
-
-    @property
-    def has_started(self) -> bool:
-        """Whether its start is recorded; a match alone uses no call."""
-        return any(event.type in ("behavior.started", "relation_behavior.started") for event in self.prefix)
 
 
 class LogScanner:
@@ -187,8 +50,8 @@ class LogScanner:
         self.point: Point | None = None
         self.stopped_at: Turn | None = None
         """The turn that a stop named as the next one; None if a mark came later."""
-        self.entries: dict[tuple[str, int, str], WaitingEntry] = {}
-        self._by_tick: dict[int, list[tuple[str, int, str]]] = {}
+        self._delays = WaitingEntries()
+        self.entries: Mapping[EntryKey, WaitingEntry] = self._delays.by_key
         self.turns_taken: list[tuple[str, int]] = []
         """Behaviors that had a turn on the first waiting event."""
         self._projection = projection
@@ -301,8 +164,8 @@ class LogScanner:
         self._reach(mark, stored).is_scheduled = True
         if self.first_taken and self.waiting:
             key = (mark.behavior, mark.ordinal, mark.event_id)
-            self.entries[key] = WaitingEntry(mark.behavior, mark.ordinal, self.waiting[0], scheduled.fire_at_tick)
-            self._by_tick.setdefault(scheduled.fire_at_tick, []).append(key)
+            entry = WaitingEntry(mark.behavior, mark.ordinal, self.waiting[0], scheduled.fire_at_tick)
+            self._delays.add(key, entry)
 
     def _on_idle(self, stop: Stop, stored: LogRow) -> None:
         self._lose_outcome()
@@ -310,8 +173,7 @@ class LogScanner:
         self.worked = False
         self.last_taken = next((w.event.id for w in reversed(self.waiting) if not w.internal), self.last_taken)
         self.waiting.clear()
-        for tick in [tick for tick in self._by_tick if tick <= self.tick]:
-            self._forget_entries(tick)
+        self._delays.forget_up_to(self.tick)
         self._leave_first()
 
     def _on_stop(self, stop: Stop, stored: LogRow) -> None:
@@ -331,7 +193,8 @@ class LogScanner:
             return
         self.stopped_at = turn
         if turn.event_id != event_id:
-            self._drop_entries_before((turn.behavior, turn.ordinal or 0, turn.event_id))
+            # Entries of one tick fire in the order in which they were scheduled, so the earlier ones are decided.
+            self._delays.drop_before((turn.behavior, turn.ordinal or 0, turn.event_id))
         if self.point is not None and not self._is_at(turn):
             self.point = None
 
@@ -362,7 +225,7 @@ class LogScanner:
             return point
         if entry is not None:
             self._reach_tick(entry.fire_at)
-            self._drop_entries_before(key)
+            self._delays.drop_before(key)
             internal = entry.trigger.internal
         else:
             self._reach_event(mark.event_id)
@@ -402,24 +265,11 @@ class LogScanner:
             self.first_taken = True
             self.last_taken = self.waiting[0].event.id
 
-    def _drop_entries_before(self, key: tuple[str, int, str]) -> None:
-        """Entries of one tick fire in the order in which they were scheduled, so the earlier ones are decided."""
-        entry = self.entries.get(key)
-        if entry is None:
-            return
-        keys = self._by_tick[entry.fire_at]
-        while keys[0] != key:
-            self.entries.pop(keys.pop(0), None)
-
     def _drop_first(self) -> None:
         dropped = self.waiting.popleft()
-        if self._by_tick and not dropped.internal and dropped.tick in self._by_tick:
-            self._forget_entries(dropped.tick)
+        if self.entries and not dropped.internal:
+            self._delays.forget(dropped.tick)
         self._leave_first()
-
-    def _forget_entries(self, tick: int) -> None:
-        for key in self._by_tick.pop(tick, ()):
-            self.entries.pop(key, None)
 
     def _leave_first(self) -> None:
         self.first_taken = False

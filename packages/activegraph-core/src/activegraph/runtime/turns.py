@@ -22,9 +22,9 @@ from activegraph.runtime.engine import Engine
 from activegraph.runtime.invocation import Invocation
 from activegraph.runtime.live_event import live_event
 from activegraph.runtime.matching import SLOW_SECONDS
+from activegraph.runtime.points import CutOff
 from activegraph.runtime.queue import DelayedEntry, WorkItem
 from activegraph.runtime.relating import relations_of_event
-from activegraph.runtime.scanner import CutOff
 from activegraph.runtime.subscriptions import Subscriber, Subscriptions
 
 __all__ = ["Turn", "dispatch", "invoke_again"]

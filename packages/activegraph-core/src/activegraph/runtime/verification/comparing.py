@@ -9,7 +9,7 @@ from activegraph.core.codec import decode_canonical, encode_payload_bytes
 from activegraph.core.event import Event, raw_payload
 from activegraph.packs.attachment import CONTENT
 from activegraph.runtime.compare import essence, shown_payload
-from activegraph.runtime.scanner import LogRow
+from activegraph.runtime.log_rows import LogRow
 from activegraph.runtime.verification.recorded import Recorded
 
 __all__ = ["Difference", "difference_of"]

@@ -17,7 +17,7 @@ from activegraph.runtime.pack_events import recorded_packs
 if TYPE_CHECKING:
     from activegraph.packs.values import Pack
     from activegraph.runtime.engine import Engine
-    from activegraph.runtime.scanner import LogRow
+    from activegraph.runtime.log_rows import LogRow
 
 __all__ = ["attach_recorded_pack", "latest_loads"]
 

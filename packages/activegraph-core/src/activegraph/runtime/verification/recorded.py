@@ -9,9 +9,10 @@ from typing import Literal
 from msgspec import Struct
 
 from activegraph.core.event import Event
+from activegraph.runtime.log_rows import LogRow, event_of
 from activegraph.runtime.mark_reading import Mark, Scheduled, Stop, mark_of
 from activegraph.runtime.queue import is_internal, is_lifecycle
-from activegraph.runtime.scanner import LogRow, LogScanner, event_of
+from activegraph.runtime.scanner import LogScanner
 
 __all__ = ["Recorded", "RecordedRun"]
 

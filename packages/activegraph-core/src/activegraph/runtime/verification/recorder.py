@@ -6,7 +6,8 @@ from activegraph.core.event import Event, raw_payload
 from activegraph.core.log import RunLog
 from activegraph.core.projection import Projection
 from activegraph.core.recorder import Recorder
-from activegraph.runtime.scanner import LogScanner, row_of
+from activegraph.runtime.log_rows import row_of
+from activegraph.runtime.scanner import LogScanner
 from activegraph.runtime.verification.meeting import Meeting
 
 __all__ = ["MeetingRecorder"]

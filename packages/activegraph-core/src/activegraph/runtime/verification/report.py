@@ -8,7 +8,7 @@ from typing import Any
 from activegraph.core.codec import decode_canonical
 from activegraph.core.event import raw_payload
 from activegraph.errors import ReplayDivergenceError
-from activegraph.runtime.scanner import LogRow
+from activegraph.runtime.log_rows import LogRow
 from activegraph.runtime.verification.causes import likely_cause
 from activegraph.runtime.verification.comparing import Difference
 from activegraph.runtime.verification.differences import Leaf, differing_leaves, readable

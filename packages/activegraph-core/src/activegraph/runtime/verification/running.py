@@ -25,9 +25,10 @@ from activegraph.errors import ApprovalNotFoundError, PackSchemaViolation
 from activegraph.runtime.approvals import approve, deny
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.engine import Engine
+from activegraph.runtime.log_rows import row_of
 from activegraph.runtime.outside import CallOptions
 from activegraph.runtime.owed import Owed
-from activegraph.runtime.scanner import LogScanner, row_of
+from activegraph.runtime.scanner import LogScanner
 from activegraph.runtime.subscriptions import Subscriptions
 from activegraph.runtime.turns import dispatch
 from activegraph.runtime.verification.comparing import Difference

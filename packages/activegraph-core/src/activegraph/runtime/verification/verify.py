@@ -10,8 +10,8 @@ from msgspec import Struct
 from activegraph.behaviors.registry import get_registry
 from activegraph.runtime.failures import log_divergence
 from activegraph.runtime.loading import read_log
+from activegraph.runtime.log_rows import LogRow
 from activegraph.runtime.measures import count_divergence
-from activegraph.runtime.scanner import LogRow
 from activegraph.runtime.verification.comparing import Difference
 from activegraph.runtime.verification.packs import latest_loads
 from activegraph.runtime.verification.recorded import RecordedRun

@@ -1,0 +1,70 @@
+"""Rows: the events of a log as they are read, payloads undecoded."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from activegraph.core.event import Event, make_event, raw_payload
+
+__all__ = ["LogRow", "StoredEvent", "event_of", "row_of"]
+
+
+class StoredEvent(Struct, frozen=True, gc=False):
+    """One event as read from a log, payload undecoded."""
+
+    position: int
+    id: str
+    type: str
+    actor: str | None
+    payload: bytes
+    frame_id: str | None
+    caused_by: str | None
+    timestamp: str
+
+    def event(self) -> Event:
+        """As an event (see `event_of`)."""
+        return event_of(self)
+
+
+class LogRow(Protocol):
+    """What a scanner reads of an event: a `StoredEvent`, or a store's own `RawEvent`."""
+
+    @property
+    def position(self) -> int: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def actor(self) -> str | None: ...
+    @property
+    def payload(self) -> bytes | str: ...
+    @property
+    def frame_id(self) -> str | None: ...
+    @property
+    def caused_by(self) -> str | None: ...
+    @property
+    def timestamp(self) -> str: ...
+
+
+def event_of(row: LogRow) -> Event:
+    """A row as an event; its text may have been edited in the store, so it is not taken for canonical."""
+    payload = row.payload
+    raw = payload if isinstance(payload, bytes) else payload.encode("utf-8", "surrogatepass")
+    return make_event(row.id, row.type, raw, row.actor, row.frame_id, row.caused_by, row.timestamp, canonical=False)
+
+
+def row_of(position: int, event: Event) -> StoredEvent:
+    """An event as the row that it has, or would have, at a position of a log."""
+    return StoredEvent(
+        position,
+        event.id,
+        event.type,
+        event.actor,
+        raw_payload(event),
+        event.frame_id,
+        event.caused_by,
+        event.timestamp,
+    )
