@@ -1,4 +1,4 @@
-"""The graph of one run, as its host sees it: changes become events, reads look at the projection."""
+"""The graph of one run, as its host sees it: changes become events. Its reads are in `core.face`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from activegraph.core.clock import Clock
 from activegraph.core.codec import check_header
 from activegraph.core.elements import Object, Relation, object_handle, relation_handle
 from activegraph.core.event import Event, detached
+from activegraph.core.face import GraphFace
 from activegraph.core.ids import IDGen
-from activegraph.core.log import EventSequence, RunLog
-from activegraph.core.neighborhood import neighborhood
-from activegraph.core.patch import Patch, patch_handle
+from activegraph.core.log import RunLog
+from activegraph.core.patch import Patch
 from activegraph.core.projection import Projection
 from activegraph.core.recorder import Listener, Recorder, check_projects
-from activegraph.core.state import RelationState
-from activegraph.core.where import compile_where, evaluate_where
+from activegraph.core.where import evaluate_where
 from activegraph.core.writer import GraphWriter
 from activegraph.errors import InvalidArgumentType
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Graph", "Object", "Relation", "evaluate_where"]
 
 
-class Graph:
+class Graph(GraphFace):
     """Typed objects and relations as the projection of an append-only event log.
 
     Each changing method makes one event. What its keyword arguments say stands in that event and in
@@ -61,23 +60,6 @@ class Graph:
         self._writer = GraphWriter(self._projection, self.ids, self.clock, self.run_id)
         self._replayed = 0
         self._replayed_ids: frozenset[str] | None = None
-
-    @property
-    def events(self) -> Sequence[Event]:
-        """All events in log order, read from the store when looked at; supports len, indexing, slices, iteration."""
-        return EventSequence(self._log, self._recorder.step)
-
-    @property
-    def replayed_ids(self) -> frozenset[str]:
-        """Ids of the events that came from a load or a fork."""
-        if self._replayed_ids is None:
-            self._replayed_ids = frozenset(event.id for event in self._log.read(1, self._replayed))
-        return self._replayed_ids
-
-    @property
-    def store(self) -> EventStore | None:
-        """The attached event store; None while the log is in memory only."""
-        return self._log.store  # type: ignore[return-value]  # attached as an EventStore
 
     def add_object(
         self,
@@ -311,96 +293,6 @@ class Graph:
         """
         attach_store(self._log, self._recorder, store)
 
-    def get_object(self, object_id: str) -> Object | None:
-        """The object of this id; None if there is none, or it was removed."""
-        state = self._projection.objects.get(object_id)
-        return None if state is None else object_handle(state)
-
-    def get_relation(self, relation_id: str) -> Relation | None:
-        """The relation of this id; None if there is none, or it was removed."""
-        state = self._projection.relations.get(relation_id)
-        return None if state is None else relation_handle(state)
-
-    def get_patch(self, patch_id: str) -> Patch | None:
-        """The patch of this id, proposed, applied or rejected; None if there is none."""
-        state = self._projection.patches.get(patch_id)
-        return None if state is None else patch_handle(state)
-
-    def all_objects(self) -> list[Object]:
-        """All objects in creation order."""
-        return self.objects()
-
-    def all_relations(self) -> list[Relation]:
-        """All relations in creation order."""
-        return self.relations()
-
-    def objects(self, type: str | None = None, where: dict[str, Any] | None = None) -> list[Object]:
-        """Objects of a type that meet a condition, in creation order.
-
-        Args:
-            type: None for all types; by index, whatever else the graph holds.
-            where: Paths and what they must be, all of them: `{"data.status": "open", "data.score": {">": 0.5}}`.
-                Operators are `==`, `!=`, `<`, `>`, `<=`, `>=`, `in` and `not in`.
-
-        Raises:
-            InternalEvaluatorError: An operator that there is not.
-        """
-        states = (self._projection.objects if type is None else self._projection.objects_of_type(type)).values()
-        if not where:
-            return [object_handle(state) for state in states]
-        holds = compile_where(where, declared=False).matches_state
-        return [object_handle(state) for state in states if holds(state)]
-
-    def query(self, object_type: str | None = None, where: dict[str, Any] | None = None) -> list[Object]:
-        """The same as `objects`, older spelling."""
-        return self.objects(object_type, where)
-
-    def relations(
-        self, source: str | None = None, target: str | None = None, type: str | None = None
-    ) -> list[Relation]:
-        """Relations by ends and type, in creation order; filters by AND."""
-        return [relation_handle(state) for state in find_relations(self._projection, source, target, type)]
-
-    def get_relations(
-        self, object_id: str | None = None, type: str | None = None, direction: str = "both"
-    ) -> list[Relation]:
-        """Relations of one object: `"outgoing"` (it is the source), `"incoming"` or `"both"`; older spelling."""
-        if direction not in ("both", "outgoing", "incoming"):
-            raise InvalidArgumentType(
-                f"direction {direction!r} is not one of both, outgoing, incoming",
-                what_failed=f"`get_relations(direction={direction!r})`.",
-                why="A relation has a source and a target; a direction says which of them the object is.",
-                how_to_fix='Use direction="outgoing", "incoming" or "both".',
-                context={"argument": "direction", "value": str(direction)},
-            )
-        if object_id is None:
-            return self.relations(type=type)
-        found = [
-            state
-            for state in self._projection.adjacency.touching(object_id)
-            if (type is None or state.type == type)
-            and (direction != "outgoing" or state.source == object_id)
-            and (direction != "incoming" or state.target == object_id)
-        ]
-        return [relation_handle(state) for state in sorted(found, key=lambda s: s.sequence)]
-
-    def neighborhood(self, object_id: str, depth: int = 1) -> tuple[list[Object], list[Relation]]:
-        """Objects within `depth` rounds along relations in both directions, the object itself included, and those relations.
-
-        An unknown id gives two empty lists. The cost follows what is found, not the size of the graph.
-        """
-        objects, relations = neighborhood(
-            [object_id],
-            depth,
-            find=self._projection.objects.get,
-            touching=self._projection.adjacency.touching,
-        )
-        return [object_handle(o) for o in objects], [relation_handle(r) for r in relations]
-
-    def has_object_of_type(self, type: str) -> bool:
-        """Whether there is an object of this type."""
-        return bool(self._projection.objects_of_type(type))
-
     def _take(self, event: Event) -> None:
         if event.frame_id is not None:
             self.ids.saw_frame_id(event.frame_id)
@@ -435,23 +327,3 @@ def _checked_clock(clock: Clock) -> Clock:
         how_to_fix="Pass `Clock()`, `FrozenClock()`, `TickingClock()` or an object with a `now() -> str`.",
         context={"argument": "clock", "type": type(clock).__name__},
     )
-
-
-def find_relations(
-    projection: Projection, source: str | None, target: str | None, type: str | None
-) -> Sequence[RelationState]:
-    """Relations by ends and type in creation order, through the narrowest index."""
-    candidates: dict[str, RelationState]
-    if source is not None:
-        candidates = projection.adjacency.outgoing.get(source, {})
-    elif target is not None:
-        candidates = projection.adjacency.incoming.get(target, {})
-    elif type is not None:
-        candidates = projection.relations_of_type(type)
-    else:
-        candidates = projection.relations
-    return [
-        state
-        for state in candidates.values()
-        if (target is None or state.target == target) and (type is None or state.type == type)
-    ]
