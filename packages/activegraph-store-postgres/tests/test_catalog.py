@@ -311,9 +311,36 @@ def row_fields(row: RawEvent) -> dict[str, object]:
     return {name: getattr(row, name) for name in RawEvent.__struct_fields__}
 
 
-def test_an_id_that_stands_elsewhere_fails_the_run_by_its_name(
-    postgres_url: str, source: tuple[RunRecord, list[RawEvent]]
+def test_the_times_of_an_imported_run_are_those_of_an_appended_one(
+    postgres_url: str, new_postgres_url: Callable[[], str]
 ) -> None:
+    times = (
+        "2026-05-15T12:32:01+02:00",
+        "1999-12-31T23:59:59.999999Z",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.999999Z",
+        "2026-05-15T10:32:01",
+        "noon",
+    )
+    source_url = new_postgres_url()
+    store = PostgresEventStore(source_url, "run_a")
+    store.append_many([event(f"evt_{n}", timestamp=time) for n, time in enumerate(times)])
+    record = store.get_run()
+    assert record is not None
+    import_run(postgres_url, record, list(store.iter_raw()))
+
+    columns = "SELECT timestamp_text, timestamp::text FROM events ORDER BY position"
+    assert ask(postgres_url, columns) == ask(source_url, columns)
+
+
+@pytest.mark.parametrize("rows_of_copy", [1000, 50_000])
+def test_an_id_that_stands_elsewhere_fails_the_run_by_its_name(
+    postgres_url: str,
+    source: tuple[RunRecord, list[RawEvent]],
+    rows_of_copy: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("activegraph.store.postgres.importing._ROWS_OF_COPY", rows_of_copy)
     record, rows = source
     import_run(postgres_url, record, rows[:100])
     for bad in ("evt_7", "evt_300"):

@@ -209,7 +209,7 @@ class _Copy:
         try:
             record = replace(self._record, setup_count=self._setup_count())
             self._is_reading = False
-            result = import_run(self._dest, record, self._marked(self._rows()))
+            result = import_run(self._dest, record, self._rows())
         except Exception as error:  # a border: backends of others raise what they like
             side = "read" if self._is_reading else "write"
             summary = error.summary if isinstance(error, ActiveGraphError) else str(error)
@@ -217,20 +217,13 @@ class _Copy:
             return MigrationRunReport(run_id, "failed", 0, _masked(text, self._source, self._dest))
         return MigrationRunReport(run_id, "ok", result.inserted, skipped_events=tuple(self._skipped))
 
-    def _marked(self, rows: Iterator[RawEvent]) -> Iterator[RawEvent]:
-        """The rows; while one is being read, whatever is raised is a failure of the source."""
-        while True:
-            self._is_reading = True
-            row = next(rows, None)
-            self._is_reading = False
-            if row is None:
-                return
-            yield row
-
     def _rows(self) -> Iterator[RawEvent]:
-        """The rows that can be read, at dense positions; behind a skipped one the digests are made anew."""
-        run_id = self._record.run_id
-        position = 0
+        """The rows that can be read, at dense positions; behind a skipped one the digests are made anew.
+
+        While one is being read, whatever is raised is a failure of the source.
+        """
+        run_id, position = self._record.run_id, 0
+        self._is_reading = True
         for due, row in enumerate(self._count.passing(self._record, self._runs.iter_raw(run_id)), 1):
             if row.position != due and not self._skip_corrupted:
                 raise missing_position(run_id, due, row.position)
@@ -242,14 +235,18 @@ class _Copy:
                 self._skipped.append(row.id)
                 continue
             position += 1
-            if row.position == position and row.digest is not None and not self._skipped:
-                yield row
-                continue
-            digest = None if self._skipped else row.digest
-            text = canonical_text(row.payload) if digest is None else row.payload
-            yield RawEvent(
-                position, row.id, row.type, row.actor, text, row.frame_id, row.caused_by, row.timestamp, digest
-            )
+            stays = row.position == position and row.digest is not None and not self._skipped
+            written = row if stays else self._moved(row, position)
+            self._is_reading = False
+            yield written
+            self._is_reading = True
+        self._is_reading = False
+
+    def _moved(self, row: RawEvent, position: int) -> RawEvent:
+        """A row at its place in the destination, without a digest where that has to be made anew."""
+        digest = None if self._skipped else row.digest
+        text = canonical_text(row.payload) if digest is None else row.payload
+        return RawEvent(position, row.id, row.type, row.actor, text, row.frame_id, row.caused_by, row.timestamp, digest)
 
     def _setup_count(self) -> int | None:
         """Events that the run held before its first runtime, less those that will be skipped."""

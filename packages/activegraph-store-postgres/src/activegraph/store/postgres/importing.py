@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import chain, islice
+from struct import Struct
 from typing import Any
 
 from activegraph.core.event import NO_DIGEST, digest_of
@@ -27,10 +30,17 @@ __all__ = ["import_run"]
 COPY_EVENTS = """
 COPY events (
     run_id, position, id, type, actor, payload_text, frame_id, caused_by, timestamp_text, timestamp, digest
-) FROM STDIN"""
+) FROM STDIN (FORMAT BINARY)"""
+
+# Texts and bytes travel as they are; what else a row holds is eight bytes in the order of the network.
+_bigint = Struct(">q").pack
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 _LINE_OF_COPY = re.compile(r"events\D+(\d+)")
 _BATCH = 2000
+_ROWS_OF_COPY = 50_000
+"""Rows of one COPY; of so many the ids are kept, to tell which of them the keys have refused."""
 
 
 def import_run(connections: Connections, record: RunRecord, events: Iterable[RawEvent]) -> ImportResult:
@@ -41,7 +51,7 @@ def import_run(connections: Connections, record: RunRecord, events: Iterable[Raw
     """
     with Handle(connections, record.run_id, read_only=False) as handle:
         handle.open(create_schema=True)
-        copying: list[RawEvent] = []
+        copying: list[str] = []
 
         def copy(session: Session) -> ImportResult:
             with session.transaction():
@@ -60,26 +70,29 @@ def import_run(connections: Connections, record: RunRecord, events: Iterable[Raw
 
 
 class _Import:
-    """One pass over the source's rows."""
+    """One pass over the source's rows.
 
-    def __init__(self, session: Session, run_id: str, copying: list[RawEvent]) -> None:
+    Args:
+        copying: Is kept as the ids of the COPY under way.
+    """
+
+    def __init__(self, session: Session, run_id: str, copying: list[str]) -> None:
         self._session = session
         self._run_id = run_id
         self._copying = copying
         self._head = reads.head(session, run_id)[0]
         self._digest = NO_DIGEST
+        self._failure: Exception | None = None
 
     def run(self, events: Iterable[RawEvent]) -> ImportResult:
         source = iter(events)
         existing = self._compare(source)
-        inserted = 0
         position = existing
-        while self._copy(batch := list(islice(source, _BATCH)), position):
-            position += len(batch)
-            inserted += len(batch)
+        for first in source:
+            position = self._copy(chain((first,), islice(source, _ROWS_OF_COPY - 1)), position)
         if self._head > position:
             raise too_long(self._run_id, position)
-        return ImportResult(inserted, existing)
+        return ImportResult(position - existing, existing)
 
     def _compare(self, source: Iterator[RawEvent]) -> int:
         """Compare the source's first rows with those that are there; returns how many."""
@@ -96,19 +109,19 @@ class _Import:
                 compare_existing(self._run_id, event, stored.get(position))
         return position
 
-    def _copy(self, batch: list[RawEvent], position: int) -> bool:
-        if not batch:
-            return False
-        self._copying[:] = batch
-        run_id = self._run_id
+    def _copy(self, events: Iterable[RawEvent], position: int) -> int:
+        """Copy rows in behind a position, while the source is being read; returns the last one's."""
+        run_id, ids = self._run_id, self._copying
+        ids.clear()
         with self._session.copy(COPY_EVENTS) as copy:
-            for event in batch:
+            for event in self._readable(events):
                 position += 1
-                self._digest = self._digest_of(event)
+                ids.append(event.id)
+                self._digest = self._digest_of(event) if event.digest is None else event.digest
                 copy.write_row(
                     (
                         run_id,
-                        position,
+                        _bigint(position),
                         event.id,
                         event.type,
                         event.actor,
@@ -116,11 +129,23 @@ class _Import:
                         event.frame_id,
                         event.caused_by,
                         event.timestamp,
-                        instant(event.timestamp),
+                        _timestamptz(event.timestamp),
                         self._digest,
                     )
                 )
-        return True
+        if self._failure is not None:
+            raise self._failure
+        return position
+
+    def _readable(self, events: Iterable[RawEvent]) -> Iterator[RawEvent]:
+        """The rows up to a failure of the source, which is kept.
+
+        Raised during the COPY it would be told to the server, and so to the server's log, and it may quote a payload.
+        """
+        try:
+            yield from events
+        except Exception as error:  # a border: the source may be anybody's
+            self._failure = error
 
     def _digest_of(self, event: RawEvent) -> bytes:
         if event.digest is not None:
@@ -138,11 +163,17 @@ class _Import:
         )
 
 
-def _refused_id(error: Any, batch: list[RawEvent]) -> str | None:
+@lru_cache(maxsize=64)
+def _timestamptz(timestamp: str) -> bytes | None:
+    moment = instant(timestamp)
+    return None if moment is None else _bigint((datetime.fromisoformat(moment) - _EPOCH) // _MICROSECOND)
+
+
+def _refused_id(error: Any, ids: list[str]) -> str | None:
     """The id of the row that COPY was at; the server names its line."""
     found = _LINE_OF_COPY.search(error.diag.context or "")
     line = int(found[1]) if found else 0
-    return batch[line - 1].id if 1 <= line <= len(batch) else None
+    return ids[line - 1] if 1 <= line <= len(ids) else None
 
 
 def merged_import(known: RunRecord | None, record: RunRecord) -> RunRecord:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from itertools import starmap
 from typing import Any
 
 from activegraph.store.base import RawEvent, RunRecord
@@ -57,8 +58,7 @@ class FileRuns:
         head = self._database.read(lambda connection: reads.head(connection, run_id)).position
         start = 1
         while rows := self._page(run_id, start, head):
-            for row in rows:
-                yield RawEvent(*row)
+            yield from starmap(RawEvent, rows)
             start = rows[-1][0] + 1
 
     def _page(self, run_id: str, start: int, stop: int) -> list[tuple[Any, ...]]:
