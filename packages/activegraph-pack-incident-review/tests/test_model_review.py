@@ -291,7 +291,9 @@ class TestWhatNothingBearsOut:
         (shared,) = [each for each in graph.objects("hypothesis") if each.data["title"] == "It is  the pool"]
         assert len(graph.relations(shared.id, type="answers")) == 4
 
-    def test_what_a_model_repeats_is_tied_once(self) -> None:
+    def test_what_a_model_repeats_is_one_conflict(self) -> None:
+        said: list[Any] = []
+
         def repeat(answer: Any) -> None:
             hypotheses = list(getattr(answer, "hypotheses", ()))
             for one in hypotheses:
@@ -299,14 +301,16 @@ class TestWhatNothingBearsOut:
                     if other.title in one.contradicts:
                         other.contradicts.append(one.title)
                         one.contradicts.append(other.title.upper())
-            answer.__dict__.get("hypotheses", []).extend([each.model_copy() for each in hypotheses])
+            if hypotheses:
+                said.extend(hypotheses)
+                answer.hypotheses.extend([each.model_copy() for each in said])
             for action in getattr(answer, "actions", ()):
                 action.addresses += action.addresses
 
         runtime = reviewed(CONFLICTING, provider=Changed(repeat))
 
         graph = runtime.graph
-        assert len(graph.relations(type="contradicts")) == len(graph.objects("conflict")) == 1
+        assert len(graph.objects("conflict")) == 1
         addressed = [(each.source, each.target) for each in graph.relations(type="addresses")]
         assert len(addressed) == len(set(addressed))
         (memo,) = graph.objects("memo")

@@ -36,8 +36,7 @@ def investigator(event: Event, graph: Any, ctx: Any, out: Investigation, *, sett
     known = {title_key(each.data["title"]): each.id for each in ctx.view.objects("hypothesis")}
     for supposed in out.hypotheses:
         _suppose(graph, inquiry, supposed, citations, known, most)
-    tied = {frozenset((each.source, each.target)) for each in ctx.view.relations("contradicts")}
-    left_out = citations.left_out + _contradict(graph, out, known, tied)
+    left_out = citations.left_out + _contradict(graph, out, known)
     if left_out:
         so_far = graph.get_object(incident.id).data["left_out"]
         graph.patch_object(incident.id, {"left_out": so_far + left_out})
@@ -102,12 +101,8 @@ def _back(graph: Any, incident_id: str, hypothesis_id: str, quote: Quote, found:
     graph.add_relation(evidence.id, found.signal, "cites")
 
 
-def _contradict(graph: Any, out: Investigation, known: Mapping[str, str], tied: set[frozenset[str]]) -> int:
-    """Tie hypotheses that cannot both be true, each pair once; returns how many titles no hypothesis has.
-
-    Args:
-        tied: Pairs that are tied already: often a model says of both that they contradict the other.
-    """
+def _contradict(graph: Any, out: Investigation, known: Mapping[str, str]) -> int:
+    """Tie hypotheses that cannot both be true; returns how many titles no hypothesis has."""
     unknown = 0
     for supposed in out.hypotheses:
         one = known.get(title_key(supposed.title))
@@ -115,7 +110,6 @@ def _contradict(graph: Any, out: Investigation, known: Mapping[str, str], tied: 
             other = known.get(title_key(title))
             if one is None or other is None or one == other:
                 unknown += 1
-            elif (pair := frozenset((one, other))) not in tied:
-                tied.add(pair)
+            else:
                 graph.add_relation(one, other, "contradicts")
     return unknown
