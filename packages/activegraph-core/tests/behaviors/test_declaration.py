@@ -236,6 +236,24 @@ class TestBehaviorObjects:
         assert counting.calls == 1
         assert register(counting) is counting
 
+    def test_a_function_that_a_call_does_not_run_is_refused(self) -> None:
+        async def later(event: Event, graph: Any, ctx: Any) -> None: ...
+        async def each_later(event: Event, graph: Any, ctx: Any) -> Any:
+            yield
+
+        def piecewise(event: Event, graph: Any, ctx: Any) -> Any:
+            yield
+
+        class Later:
+            async def __call__(self, event: Event, graph: Any, ctx: Any) -> None: ...
+
+        for fn in (later, each_later, piecewise, Later(), functools.partial(later)):
+            with pytest.raises(InvalidArgumentType, match="the function of behavior 'b' would not run: it "):
+                Behavior("b", fn)
+            with pytest.raises(TypeError, match="cannot be called: it "):
+                behavior(name="b")(fn)
+        assert get_registry() == []
+
     def test_behaviors_compare_by_identity(self) -> None:
         assert Behavior("b", react) != Behavior("b", react)
         assert len({Behavior("b", react), Behavior("b", react)}) == 2

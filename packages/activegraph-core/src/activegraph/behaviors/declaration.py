@@ -10,6 +10,7 @@ from copy import deepcopy
 from typing import Any
 
 from activegraph.behaviors.delay import parse_activate_after
+from activegraph.behaviors.signature import why_it_would_not_run
 from activegraph.behaviors.view_spec import checked_view_spec
 from activegraph.core.codec import check_header
 from activegraph.core.where import compile_where
@@ -46,7 +47,15 @@ def checked_name(name: object, what: str = "name", *, of: str = "a behavior") ->
 
 
 def checked_function(fn: object, name: str, *, overrides_run: bool) -> None:
-    """Refuse a behavior with nothing to call."""
+    """Refuse a behavior with nothing to call, or whose function a call does not run."""
+    if (why := why_it_would_not_run(fn)) is not None:
+        raise InvalidArgumentType(
+            f"the function of behavior {name!r} would not run: {why}",
+            what_failed=f"Declaring behavior {name!r} with `fn={shown(fn)}`.",
+            why="The runtime calls it and waits until it returns; a coroutine or generator would be dropped unrun.",
+            how_to_fix="Write it with a plain `def`; where it has to await something: asyncio.run(...) inside it.",
+            context={"behavior": name, "type": type(fn).__name__},
+        )
     if callable(fn) or (fn is None and overrides_run):
         return
     raise InvalidArgumentType(
