@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -302,6 +304,29 @@ def test_nothing_that_was_passed_is_kept_by_reference(graph: Graph) -> None:
     expected = {"tags": ["a"], "inner": {"n": 1}}
     assert made.data == related.data == proposed.value == applied.value == emitted.payload == expected
     assert made.provenance["evidence"] == proposed.evidence == applied.evidence == ["x"]
+
+
+@pytest.mark.parametrize("told", [7, None, b"noon", datetime(2026, 5, 15, tzinfo=UTC)])
+def test_a_clock_that_tells_no_text_records_nothing_and_consumes_no_id(told: Any) -> None:
+    class Sundial:
+        def now(self) -> Any:
+            return told
+
+    graph = Graph(clock=Sundial(), run_id="run_a")  # type: ignore[arg-type]
+    graph.ids.reseed_from_events([Event("evt_003", "a")])
+    changes: list[Callable[[], Any]] = [
+        lambda: graph.add_object("task", {}),
+        lambda: graph.add_relation("a", "b", "near"),
+        lambda: graph.propose_patch("a", "update", {}, proposed_by="me"),
+    ]
+    for change in changes:
+        with pytest.raises(NonSerializableEventError) as refusal:
+            change()
+        assert refusal.value.context["path"] == "timestamp"
+
+    assert list(graph.events) == []
+    drawn = graph.ids.object("task"), graph.ids.relation(), graph.ids.patch(), graph.ids.event()
+    assert drawn == ("task#1", "rel_001", "patch_001", "evt_004")
 
 
 def test_the_clock_is_read_once_per_event() -> None:

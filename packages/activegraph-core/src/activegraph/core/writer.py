@@ -26,7 +26,7 @@ from activegraph.core.changes import (
     without_provenance,
 )
 from activegraph.core.clock import Clock
-from activegraph.core.codec import MAX_BYTES, decode_canonical, encode_plain, oversized
+from activegraph.core.codec import MAX_BYTES, check_header, decode_canonical, encode_plain, oversized
 from activegraph.core.event import Event, make_event
 from activegraph.core.ids import IDGen
 from activegraph.core.log_lines import say
@@ -100,6 +100,7 @@ class GraphWriter:
 
     def event(self, type: str, payload: bytes, stamp: Stamp, timestamp: str | None = None) -> Event:
         """A new event with the next id; the clock is read here unless a timestamp is given."""
+        now = self.now() if timestamp is None else timestamp
         return make_event(
             self.ids.event(),
             type,
@@ -107,9 +108,18 @@ class GraphWriter:
             stamp.actor,
             stamp.frame_id,
             stamp.caused_by,
-            self.clock.now() if timestamp is None else timestamp,
+            now,
             canonical=True,
         )
+
+    def now(self) -> str:
+        """The clock's time, read before any id is drawn: a clock that fails consumes none.
+
+        Raises:
+            NonSerializableEventError: The clock gives something else than text.
+        """
+        now = self.clock.now()
+        return now if type(now) is str else str(check_header("timestamp", now))
 
     def add_object(
         self,
@@ -124,8 +134,8 @@ class GraphWriter:
     ) -> ObjectState:
         """Emit `object.created`; the id is the next one unless it was drawn before."""
         type, encoded_type, encoded, references = self._encode_object(stamp, type, data, evidence, recorded)
+        now = self.now()
         id = self.ids.object(type) if object_id is None else object_id
-        now = self.clock.now()
         payload = object_created(encode_plain(id), encoded_type, encoded, self._provenance(stamp, now, references))
         take(self.event("object.created", payload, stamp, now))
         return self.projection.objects[id]
@@ -169,8 +179,7 @@ class GraphWriter:
             about = self._provenance(stamp, _SOME_TIME, b"[]")
             draft = relation_created(encode_plain(copy(self.ids).relation()), *ends, encoded_type, encoded, about)
             _require_fits(draft, data, "relation.data")
-        id = self.ids.relation()
-        now = self.clock.now()
+        now, id = self.now(), self.ids.relation()
         payload = relation_created(encode_plain(id), *ends, encoded_type, encoded, self._provenance(stamp, now, b"[]"))
         take(self.event("relation.created", payload, stamp, now))
         return self.projection.relations[id]
@@ -205,7 +214,7 @@ class GraphWriter:
         tail = b',"target":%b,"diff":%b}' % (encode_plain(state.id), self._diff("update", state, value))
         if len(value) + len(tail) > _LARGE:
             _require_fits(self._patch(draft, copy(self.ids).patch(), _SOME_TIME) + tail, updates, "patch.value")
-        id, now = self.ids.patch(), self.clock.now()
+        now, id = self.now(), self.ids.patch()
         take(self.event("patch.applied", b'{"patch":%b%b' % (self._patch(draft, id, now), tail), stamp, now))
         return patch_handle(self.projection.patches[id])
 
@@ -229,7 +238,7 @@ class GraphWriter:
         draft = self._draft(stamp, target, str.__str__(op), encoded, rationale, evidence, status="proposed")
         if len(encoded) > _LARGE:
             _require_fits(self._patch(draft, copy(self.ids).patch(), _SOME_TIME), value, "patch.value")
-        id, now = self.ids.patch(), self.clock.now()
+        now, id = self.now(), self.ids.patch()
         take(self.event("patch.proposed", b'{"patch":%b}' % self._patch(draft, id, now), stamp, now))
         return patch_handle(self.projection.patches[id])
 
