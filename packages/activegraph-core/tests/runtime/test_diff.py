@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from activegraph.core.clock import TickingClock
 from activegraph.core.event import Event
 from activegraph.core.graph import Graph
+from activegraph.errors import InvalidArgumentType
 from activegraph.runtime.runtime import Runtime
 from activegraph.store import fork_run
 from support.runtimes import emit, new, recording
@@ -131,3 +133,9 @@ def test_neither_run_is_changed_and_a_closed_one_can_be_compared(tmp_path: Path)
     assert len(difference.shared_events) == 1200
     assert [event.type for event in difference.fork_only_events] == ["b"]
     assert len(parent.graph.events) == 1200
+
+
+@pytest.mark.parametrize("other", ["run_1", None, Graph()])
+def test_a_run_is_compared_with_a_runtime_only(other: Any) -> None:
+    with pytest.raises(InvalidArgumentType, match=f"another runtime, not with {type(other).__name__}"):
+        run().diff(other)

@@ -10,7 +10,12 @@ from activegraph.behaviors.base import Behavior, RelationBehavior
 from activegraph.core.clock import FrozenClock, TickingClock
 from activegraph.core.event import Event
 from activegraph.core.graph import Graph
-from activegraph.errors import EventNotFoundError, IncompatibleRuntimeState, InvalidRuntimeConfiguration
+from activegraph.errors import (
+    EventNotFoundError,
+    IncompatibleRuntimeState,
+    InvalidArgumentType,
+    InvalidRuntimeConfiguration,
+)
 from activegraph.frame import Frame
 from activegraph.llm import AnthropicProvider
 from activegraph.packs import llm_behavior
@@ -326,6 +331,16 @@ class TestWhatAForkIs:
             parent.fork("evt_001", **options)
         with pytest.raises(EventNotFoundError):
             parent.fork("evt_002")
+
+        assert len(list_runs(sqlite_url(path))) == 1
+
+    @pytest.mark.parametrize("named", [{"at_event": None}, {"at_event": 1}, {"at_event": "evt_001", "label": 5}])
+    def test_names_that_are_no_text_are_refused_and_make_no_run(self, named: Any, path: Path) -> None:
+        parent = new([], persist_to=path)
+        emit(parent, "a")
+
+        with pytest.raises(InvalidArgumentType, match="of a fork is text, not "):
+            parent.fork(**named)
 
         assert len(list_runs(sqlite_url(path))) == 1
 

@@ -15,6 +15,7 @@ from activegraph.core.graph import Graph
 from activegraph.errors import (
     BehaviorNotFoundError,
     IncompatibleRuntimeState,
+    InvalidArgumentType,
     InvalidRuntimeConfiguration,
     RunNotFoundError,
     StoreNotFoundError,
@@ -38,6 +39,25 @@ class TestConstruction:
 
         assert graph.store is None
         Runtime(graph, behaviors=[]).run_until_idle()
+
+    @pytest.mark.parametrize("frame", ["a mission in words", object(), Frame("mission", id=7)])  # type: ignore[arg-type]
+    def test_a_frame_that_cannot_carry_an_id_leaves_no_listener_and_no_store(self, frame: Any, tmp_path: Path) -> None:
+        graph = Graph()
+        with pytest.raises(InvalidArgumentType, match=f"`frame` of type {type(frame).__name__} cannot carry an id"):
+            Runtime(graph, frame=frame, persist_to=tmp_path / "run.db")
+
+        assert graph.store is None
+        assert not (tmp_path / "run.db").exists()
+        Runtime(graph, behaviors=[]).run_until_idle()
+
+    @pytest.mark.parametrize("path", [7, b"run.db", ["run.db"]])
+    def test_a_store_is_named_by_text(self, path: Any) -> None:
+        with pytest.raises(InvalidArgumentType, match="`path` is a store URL or a path, not "):
+            Runtime(Graph(), persist_to=path)
+        with pytest.raises(InvalidArgumentType):
+            Runtime(Graph()).save_state(path)
+        with pytest.raises(InvalidArgumentType):
+            Runtime.load(path)
 
     def test_a_durability_that_does_not_exist_is_refused(self) -> None:
         with pytest.raises(InvalidRuntimeConfiguration):
@@ -235,6 +255,11 @@ class TestLoad:
 
         assert RUN in str(missing.value)
         assert [r.run_id for r in list_runs(sqlite_url(tmp_path / "run.db"))] == [RUN]
+
+    def test_a_run_that_is_named_by_no_text_is_unknown(self, tmp_path: Path) -> None:
+        new(persist_to=tmp_path / "run.db").close()
+        with pytest.raises(RunNotFoundError, match="no run 5 in "):
+            loaded(tmp_path / "run.db", run_id=5)
 
     def test_a_run_with_a_record_and_no_events_loads_as_an_empty_one(self, tmp_path: Path) -> None:
         new(persist_to=tmp_path / "run.db").close()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeVar
 
 from activegraph.behaviors.base import AnyBehavior, Behavior, RelationBehavior
+from activegraph.core.codec import check_header
 from activegraph.core.graph import Graph
 from activegraph.core.refusals import working
 from activegraph.errors import InvalidArgumentType, InvalidRuntimeConfiguration
@@ -22,7 +24,10 @@ __all__ = [
     "call_options",
     "checked_behaviors",
     "checked_durability",
+    "checked_fork",
+    "checked_frame",
     "checked_graph",
+    "checked_path",
     "checked_predicate",
     "given_or",
     "require_one_store",
@@ -68,6 +73,58 @@ def checked_behaviors(behaviors: object) -> tuple[AnyBehavior, ...]:
             )
         checked.append(each)
     return tuple(checked)
+
+
+def checked_frame(frame: Any) -> str | None:
+    """The id that `frame` has, if there is a frame and it has one.
+
+    Raises:
+        InvalidArgumentType: It can be given none, or has one that is no text.
+    """
+    if frame is None:
+        return None
+    id = getattr(frame, "id", None)
+    try:
+        if id is None:
+            frame.id = None
+        checked: str | None = check_header("frame_id", id)
+        return checked
+    except Exception as error:  # a frame may be of any class
+        raise InvalidArgumentType(
+            f"`frame` of type {type(frame).__name__} cannot carry an id",
+            what_failed=f"`frame={shown(frame)}`: an id cannot be put on it ({type(error).__name__}).",
+            why="The id of a run's frame stands on its events; a frame without one is given the next.",
+            how_to_fix='frame=Frame("what the run is for")',
+            context={"argument": "frame", "type": type(frame).__name__},
+        ) from error
+
+
+def checked_path(path: object, argument: str) -> str:
+    """A store URL or a path as text, else `InvalidArgumentType`."""
+    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else path
+    if isinstance(text, str):
+        return text
+    raise InvalidArgumentType(
+        f"`{argument}` is a store URL or a path, not {shown(path)}",
+        what_failed=f"Opening a store with `{argument}={shown(path)}`.",
+        why="A store is found by its address.",
+        how_to_fix='"sqlite:///run.db", or the path of a SQLite file: "run.db"',
+        context={"argument": argument, "type": type(path).__name__},
+    )
+
+
+def checked_fork(at_event: object, label: object) -> None:
+    """Raise `InvalidArgumentType` unless a fork may be named so."""
+    for argument, value, optional in (("at_event", at_event, False), ("label", label, True)):
+        if isinstance(value, str) or (optional and value is None):
+            continue
+        raise InvalidArgumentType(
+            f"`{argument}` of a fork is text, not {type(value).__name__}",
+            what_failed=f"`fork` with `{argument}={shown(value)}`. No run was created.",
+            why="A fork begins with the events up to one of them, which its id names; its label is read by people.",
+            how_to_fix='runtime.fork("evt_010", label="what if")',
+            context={"argument": argument, "type": type(value).__name__},
+        )
 
 
 def checked_predicate(predicate: object) -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from activegraph.core.codec import decode_canonical, encode_payload_bytes
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.projection import Projection
 from activegraph.core.state import ObjectState, RelationState
+from activegraph.errors import InvalidArgumentType
+from activegraph.errors.base import shown
 from activegraph.runtime.queue import is_lifecycle
 
-__all__ = ["Diff", "DivergentObject", "DivergentRelation", "diff_logs"]
+if TYPE_CHECKING:
+    from activegraph.runtime.face import RunFace
+
+__all__ = ["Diff", "DivergentObject", "DivergentRelation", "diff_live", "diff_logs"]
 
 
 @dataclass
@@ -76,6 +81,25 @@ class Diff:
             f"{len(self.parent_only_events)} only in parent, {len(self.fork_only_events)} only in fork, "
             f"{len(self.divergent_objects)} objects and {len(self.divergent_relations)} relations differ"
         )
+
+
+def diff_live(parent: RunFace, fork: RunFace) -> Diff:
+    """Compare the runs of two runtimes, each as it is now.
+
+    Raises:
+        InvalidArgumentType: One of them is no runtime.
+    """
+    for runtime in (parent, fork):
+        if not hasattr(runtime, "_engine"):
+            raise InvalidArgumentType(
+                f"`diff` compares with another runtime, not with {type(runtime).__name__}",
+                what_failed=f"`diff({shown(runtime)})`.",
+                why="Two runs are compared by their logs and their graphs.",
+                how_to_fix='runtime.diff(Runtime.load("sqlite:///run.db", run_id="..."))',
+                context={"argument": "other", "type": type(runtime).__name__},
+            )
+    left, right = parent._engine, fork._engine
+    return diff_logs(left.run_id, right.run_id, left.log.read(), right.log.read(), left.projection, right.projection)
 
 
 def diff_logs(

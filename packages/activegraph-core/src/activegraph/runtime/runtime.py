@@ -325,12 +325,9 @@ class Runtime(RunFace):
 
     def diff(self, other: Runtime) -> Diff:
         """Compare this run with `other`: shared events, then objects and relations that differ."""
-        mine, theirs = self._engine, other._engine
-        from activegraph.runtime.diff import diff_logs
+        from activegraph.runtime.diff import diff_live
 
-        return diff_logs(
-            self.run_id, other.run_id, mine.log.read(), theirs.log.read(), mine.projection, theirs.projection
-        )
+        return diff_live(self, other)
 
     def close(self) -> None:
         """Detach from the graph, flush, and close a store that this runtime opened; the graph stays readable."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from activegraph.core.attaching import attach_store
 from activegraph.core.log import LogStore
 from activegraph.errors import IncompatibleRuntimeState, InvalidRuntimeConfiguration, InvalidStoreURL
+from activegraph.runtime.arguments import checked_path
 
 if TYPE_CHECKING:
     from activegraph.runtime.engine import Engine
@@ -23,7 +24,7 @@ def store_url(path: str | os.PathLike[str]) -> str:
     """`path` as a store URL; a bare path means a SQLite file."""
     from activegraph.store.url import sqlite_url
 
-    text = os.fspath(path)
+    text = checked_path(path, "path")
     return text if _SCHEME.match(text) else sqlite_url(text)
 
 

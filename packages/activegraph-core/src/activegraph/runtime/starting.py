@@ -13,7 +13,7 @@ from activegraph.core.codec import check_header, encode_payload_bytes
 from activegraph.core.graph import Graph
 from activegraph.core.log_lines import say
 from activegraph.errors import RunNotFoundError
-from activegraph.runtime.arguments import checked_behaviors, checked_durability
+from activegraph.runtime.arguments import checked_behaviors, checked_durability, checked_frame
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.carry_over import RecordedUse
 from activegraph.runtime.engine import Engine
@@ -57,6 +57,7 @@ def new_engine(
     Raises:
         InvalidRuntimeConfiguration, InvalidArgumentType: Arguments that make no sense.
     """
+    checked_frame(frame)
     engine = Engine(
         graph,
         behaviors=None if behaviors is None else checked_behaviors(behaviors),
@@ -83,7 +84,7 @@ def emit_goal(engine: Engine, goal: str, actor: str) -> None:
 
 def adopt_frame(frame: Any, loaded: LoadedRun) -> None:
     """A frame that is passed again without its id is the one that the run had."""
-    if frame is not None and getattr(frame, "id", None) is None and loaded.frame_id is not None:
+    if frame is not None and checked_frame(frame) is None and loaded.frame_id is not None:
         frame.id = loaded.frame_id
 
 

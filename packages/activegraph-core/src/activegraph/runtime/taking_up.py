@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from activegraph.core.clock import Clock
-from activegraph.runtime.arguments import call_options, checked_behaviors, checked_durability, given_or
+from activegraph.runtime.arguments import call_options, checked_behaviors, checked_durability, checked_fork, given_or
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.face import RunFace
 from activegraph.runtime.forking import fork_in_store, override_events, require_forkable
@@ -95,6 +95,7 @@ def fork_runtime(
     """
     engine = parent._engine
     engine.check_callable("fork")
+    checked_fork(at_event, label)
     how = checked_durability(given_or(durability, engine.durability))
     limits = budget if isinstance(budget, Budget) else Budget(budget)
     explicit = engine.explicit if behaviors is None else checked_behaviors(behaviors)

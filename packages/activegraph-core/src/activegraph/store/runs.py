@@ -107,7 +107,7 @@ def nearest(name: str | None, known: list[str]) -> str:
     """A hint at the most similar name, or nothing."""
     from difflib import get_close_matches
 
-    close = get_close_matches(name or "", known, n=1)
+    close = get_close_matches(name if isinstance(name, str) else "", known, n=1)
     return f"\nDid you mean {close[0]}?" if close else ""
 
 
