@@ -16,6 +16,7 @@ from activegraph.behaviors.base import Behavior
 from activegraph.behaviors.registry import clear_registry, get_registry, register
 from activegraph.cli.quickstart import review_file, run_fixture_mode, run_interactive_mode
 from activegraph.cli.quickstart.review import reading_review
+from activegraph.core.log import WINDOW
 from activegraph.errors import DOCS_BASE_URL
 from activegraph.packs.incident_review import (
     THREE_INCIDENTS,
@@ -190,6 +191,17 @@ class TestTheReviewOfOnesOwnLog:
             with reading_review(sqlite_url("mine.db"), record.run_id) as graph:
                 (memo,) = graph.objects("memo")
                 assert memo_problems(graph, memo) == []
+
+    def test_a_review_may_be_longer_than_what_is_kept_of_it_in_memory(self) -> None:
+        lines = [error("23505", "twice", seconds=1000 * n) for n in range(60)]
+
+        text = printed(review_file, write_log(Path("server.json"), lines))
+
+        (record,) = list_runs(sqlite_url("incident_review.db"))
+        with reading_review(sqlite_url("incident_review.db"), record.run_id) as graph:
+            assert len(graph.events) == len(list(graph.events)) > 4 * WINDOW
+            assert graph.events[0].type == "review.input"
+        assert text.startswith("server.json: 60 incidents in 60 lines\n")
 
     def test_the_run_says_first_what_it_reviews(self) -> None:
         log = write_log(Path("server.json"), [error("23505", "twice")])

@@ -33,7 +33,7 @@ from activegraph.store.serde import checked_payload, inconsistency_logged
 if TYPE_CHECKING:
     from activegraph.store.base import EventStore, RawEvent, RunRecord
 
-__all__ = ["LoadedRun", "load_run", "read_log"]
+__all__ = ["LoadedRun", "load_graph", "load_run", "read_log"]
 
 _OUTCOMES = ("behavior.completed", "behavior.failed")
 
@@ -89,6 +89,17 @@ def load_run(
     graph._log.adopt(head, [event_of(row) for row in recent])
     graph._replayed = head
     return LoadedRun(graph, store, scan, cut, approvals, frame_id, record, followers.pack_events)
+
+
+def load_graph(store: EventStore) -> Graph:
+    """The graph of the run that `store` holds, with all its events, to be looked at while the store is open.
+
+    Raises:
+        CorruptedEventPayloadError, LogInconsistencyError: As `load_run`.
+    """
+    graph = load_run(store).graph
+    graph._log.attach(store)
+    return graph
 
 
 class _Followers(msgspec.Struct):

@@ -27,7 +27,7 @@ from activegraph.packs.incident_review.host import (
     emit_input,
 )
 from activegraph.runtime.budget import Budget
-from activegraph.runtime.loading import load_run
+from activegraph.runtime.loading import load_graph
 from activegraph.runtime.runtime import Runtime
 from activegraph.store.runs import list_runs, open_store
 
@@ -164,7 +164,7 @@ def _runtime(
 def reading_review(url: str, run_id: str) -> Iterator[Graph]:
     """The graph of a stored run, to be read while the block lasts; nothing is written."""
     with closing(open_store(url, run_id, read_only=True)) as store:
-        yield load_run(store).graph
+        yield load_graph(store)
 
 
 _MAY_FAIL = "incident_review.investigator"
