@@ -10,14 +10,12 @@ from typing import Any
 from benchmarks.samples import COLUMNS, RUN, event_dict, events_of, row
 
 INSERT = f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-INSERT_POSTGRES = (
-    "INSERT INTO events (run_id, position, id, type, actor, payload_text, frame_id, caused_by, timestamp_text, digest)"
-    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+POSTGRES_COLUMNS = (
+    "run_id, position, id, type, actor, payload_text, frame_id, caused_by, timestamp_text, digest, timestamp"
 )
-COPY_POSTGRES = (
-    "COPY events (run_id, position, id, type, actor, payload_text, frame_id, caused_by, timestamp_text, digest)"
-    " FROM STDIN"
-)
+POSTGRES_VALUES = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+INSERT_POSTGRES = f"INSERT INTO events ({POSTGRES_COLUMNS}) VALUES {POSTGRES_VALUES}"
+COPY_POSTGRES = f"COPY events ({POSTGRES_COLUMNS}) FROM STDIN"
 
 
 def sqlite_ours(folder: Path, batch: str, batches: str, synchronous: str) -> float:
@@ -95,7 +93,7 @@ def postgres_bare(folder: Path, batch: str, batches: str, url: str) -> float:
     head = 0
     began = perf_counter()
     for dicts in work:
-        rows = [row(head + k, fields) for k, fields in enumerate(dicts, 1)]
+        rows = [postgres_row(head + k, fields) for k, fields in enumerate(dicts, 1)]
         if size == 1:
             connection.execute(INSERT_POSTGRES, rows[0], prepare=True)
         else:
@@ -104,6 +102,11 @@ def postgres_bare(folder: Path, batch: str, batches: str, url: str) -> float:
                     copy.write_row(values)
         head += size
     return (perf_counter() - began) / times * 1e6
+
+
+def postgres_row(position: int, fields: dict[str, Any]) -> tuple[Any, ...]:
+    """What a bare driver inserts into PostgreSQL, whose table has the time as a time beside its text."""
+    return (*row(position, fields), fields["timestamp"])
 
 
 def postgres_tables(url: str) -> Any:
@@ -137,7 +140,7 @@ def postgres_writers_bare(folder: Path, url: str, each: str) -> float:
     def write(number: int) -> None:
         with psycopg.connect(url, autocommit=True) as connection:
             for position in range(1, int(each) + 2):
-                values = (f"run_{number}", *row(position, event_dict(position))[1:])
+                values = (f"run_{number}", *postgres_row(position, event_dict(position))[1:])
                 connection.execute(INSERT_POSTGRES, values, prepare=True)
 
     return _in_threads([lambda n=number: write(n) for number in range(8)])

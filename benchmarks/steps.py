@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmarks.appends import INSERT, INSERT_POSTGRES, postgres_tables, sqlite_tables
+from benchmarks.appends import INSERT, INSERT_POSTGRES, POSTGRES_VALUES, postgres_row, postgres_tables, sqlite_tables
 from benchmarks.samples import row
 
 EVENTS_A_STEP = 3
@@ -123,11 +123,11 @@ def sqlite_rows(folder: Path, steps: str) -> float:
 def postgres_rows(folder: Path, steps: str, url: str) -> float:
     """Microseconds per step's rows in one statement that commits by itself, bare and prepared."""
     connection = postgres_tables(url)
-    insert = INSERT_POSTGRES + ", (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)" * (EVENTS_A_STEP - 1)
+    insert = INSERT_POSTGRES + f", {POSTGRES_VALUES}" * (EVENTS_A_STEP - 1)
     number, position = int(steps), 0
     began = perf_counter()
     for _ in range(number):
-        values = [v for k in range(1, EVENTS_A_STEP + 1) for v in row(position + k, _fields(position + k))]
+        values = [v for k in range(1, EVENTS_A_STEP + 1) for v in postgres_row(position + k, _fields(position + k))]
         connection.execute(insert, values, prepare=True)
         position += EVENTS_A_STEP
     return (perf_counter() - began) / number * 1e6

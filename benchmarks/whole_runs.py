@@ -232,7 +232,8 @@ def migrate_bare(folder: Path, events: str, url: str) -> float:
     target = postgres_tables(url)
     began = perf_counter()
     rows = source.execute(
-        "SELECT run_id, position, id, type, actor, payload, frame_id, caused_by, timestamp, digest FROM events"
+        "SELECT run_id, position, id, type, actor, payload, frame_id, caused_by, timestamp, digest, timestamp"
+        " FROM events"
     )
     with target.transaction(), target.cursor().copy(COPY_POSTGRES) as copy:
         for row in rows:

@@ -66,8 +66,6 @@ class Appender:
         if expected_count is not None and expected_count != writer.head:
             handle.read(lambda session: writer.expect(session, rows, expected_count))
             rows = [RawEvent(*row) for row in rows_behind(events, writer.head, writer.known.digest)]
-        elif len(rows) > 1 and len({row.id for row in rows}) < len(rows):
-            handle.read(lambda session: writer.refuse_doubles(session, rows))
         if not rows:
             handle.write(lambda session: self._append_nothing(session, sync), repeatable=True)
             return writer.head

@@ -17,24 +17,22 @@ from activegraph.store.records import RunFields
 
 __all__ = ["Sync", "insert_events", "insert_run_once", "instant", "split"]
 
+INSERT = """
+INSERT INTO events
+    (run_id, position, id, type, actor, payload_text, frame_id, caused_by, timestamp_text, timestamp, digest)"""
+
 # One statement with a subselect that is asked once. Seen by the planner without statistics, any other form
 # took the unique key on ids for the predecessor and kept that plan, so that appends slowed down with length.
-INSERT_ONE = """
-INSERT INTO events
-    (run_id, position, id, type, actor, payload_text, frame_id, caused_by, timestamp_text, timestamp, digest)
-SELECT
-    %s::text, %s::bigint, %s::text, %s::text, %s::text, %s::text, %s::text, %s::text, %s::text,
-    %s::timestamptz, %b::bytea
-WHERE (
-    %s::bigint = 0
-    OR (
-        SELECT digest
-        FROM events
-        WHERE run_id = %s::text AND position >= %s::bigint
-        ORDER BY run_id, position
-        LIMIT 1
-    ) = %b::bytea
-)
+BEHIND_HEAD = """(
+    SELECT digest
+    FROM events
+    WHERE run_id = %s::text AND position >= %s::bigint
+    ORDER BY run_id, position
+    LIMIT 1
+) = %b::bytea"""
+
+FENCE = f"""
+WHERE (%s::bigint = 0 OR {BEHIND_HEAD})
 AND (
     SELECT CASE %s::text
         WHEN 'off' THEN set_config('synchronous_commit', 'off', true)
@@ -59,24 +57,21 @@ AND (
 ) IS NOT NULL"""
 
 # The ordinary case, shorter: the server plans and asks less.
-INSERT_ONE_BEHIND = """
-INSERT INTO events
-    (run_id, position, id, type, actor, payload_text, frame_id, caused_by, timestamp_text, timestamp, digest)
+SHORT_FENCE = f"\nWHERE {BEHIND_HEAD}"
+
+# A step is a few rows, and for a few the server takes values faster than it takes texts apart.
+SELECT_VALUES = """
 SELECT
-    %s::text, %s::bigint, %s::text, %s::text, %s::text, %s::text, %s::text, %s::text, %s::text,
-    %s::timestamptz, %b::bytea
-WHERE (
-    SELECT digest
-    FROM events
-    WHERE run_id = %s::text AND position >= %s::bigint
-    ORDER BY run_id, position
-    LIMIT 1
-) = %b::bytea"""
+    %s::text, %s::bigint + b.place, b.id, b.type, b.actor, b.payload, b.frame_id, b.caused_by, b.timestamp_text,
+    b.timestamp, b.digest
+FROM (VALUES {rows}
+) AS b (place, id, type, actor, payload, frame_id, caused_by, timestamp_text, timestamp, digest)"""
+
+ONE_OF_VALUES = """
+    ({place}, %s::text, %s::text, %s::text, %s::text, %s::text, %s::text, %s::text, %s::timestamptz, %b::bytea)"""
 
 # Columns as joined texts: half the time of arrays, and near COPY. Canonical text holds no control characters.
-INSERT_MANY = """
-INSERT INTO events
-    (run_id, position, id, type, actor, payload_text, frame_id, caused_by, timestamp_text, timestamp, digest)
+SELECT_JOINED = """
 SELECT
     %s::text, %s::bigint + b.place, b.id, b.type, b.actor, b.payload, b.frame_id, b.caused_by, b.timestamp_text,
     b.timestamp::timestamptz, substring(%b::bytea FROM (b.place::integer - 1) * 32 + 1 FOR 32)
@@ -89,39 +84,7 @@ FROM unnest(
     string_to_array(%s::text, E'\\x1f', E'\\x1e'),
     string_to_array(%s::text, E'\\x1f'),
     string_to_array(%s::text, E'\\x1f', E'\\x1e')
-) WITH ORDINALITY AS b (id, type, actor, payload, frame_id, caused_by, timestamp_text, timestamp, place)
-WHERE (
-    %s::bigint = 0
-    OR (
-        SELECT digest
-        FROM events
-        WHERE run_id = %s::text AND position >= %s::bigint
-        ORDER BY run_id, position
-        LIMIT 1
-    ) = %b::bytea
-)
-AND (
-    SELECT CASE %s::text
-        WHEN 'off' THEN set_config('synchronous_commit', 'off', true)
-        WHEN 'on' THEN set_config(
-            'synchronous_commit',
-            CASE current_setting('synchronous_commit')
-                WHEN 'off' THEN 'on'
-                ELSE current_setting('synchronous_commit')
-            END,
-            true
-        )
-        WHEN 'full' THEN set_config(
-            'synchronous_commit',
-            CASE current_setting('synchronous_commit')
-                WHEN 'remote_apply' THEN 'remote_apply'
-                ELSE 'on'
-            END,
-            true
-        )
-        ELSE ''
-    END
-) IS NOT NULL"""
+) WITH ORDINALITY AS b (id, type, actor, payload, frame_id, caused_by, timestamp_text, timestamp, place)"""
 
 INSERT_RUN_ONCE = """
 INSERT INTO runs (run_id, parent_run_id, forked_at_event_id, label, created_at, goal, frame_id, setup_count)
@@ -130,6 +93,9 @@ ON CONFLICT (run_id) DO NOTHING"""
 
 Sync = str | None
 """How a commit is waited for: `on` where the server would not, `full` in any case, `off` not at all, None as it is."""
+
+_FEW = 5
+"""Rows that are sent as values; psycopg reads a statement of more than 50 parameters anew each time."""
 
 _SEPARATOR, _NULL = "\x1f", "\x1e"
 _ROWS_AT_ONCE = 20_000
@@ -160,18 +126,20 @@ def insert_run_once(session: Session, fields: RunFields) -> bool:
 
 def split(rows: list[RawEvent]) -> list[list[RawEvent]]:
     """Rows in portions that one statement can carry; nearly always one."""
-    if len(rows) <= 1:
+    if len(rows) <= _FEW:
         return [rows]
     portions: list[list[RawEvent]] = [[]]
-    characters = 0
+    characters, is_behind_one_alone = 0, False
     for row in rows:
         portion = portions[-1]
         characters += len(row.payload)
-        full = len(portion) >= _ROWS_AT_ONCE or characters > _CHARACTERS_AT_ONCE or _needs_own_statement(row)
-        if portion and (full or _needs_own_statement(portion[-1])):
+        stands_alone = _needs_own_statement(row)
+        full = len(portion) >= _ROWS_AT_ONCE or characters > _CHARACTERS_AT_ONCE
+        if portion and (full or stands_alone or is_behind_one_alone):
             portions.append([])
             characters = len(row.payload)
         portions[-1].append(row)
+        is_behind_one_alone = stands_alone
     return portions
 
 
@@ -189,28 +157,28 @@ def instant(timestamp: str) -> str | None:
 
 def _statement(
     run_id: str, head: int, digest: bytes, rows: Sequence[RawEvent], sync: Sync
-) -> tuple[str, tuple[object, ...]]:
-    fence = (str(head), run_id, str(head), digest, sync)
+) -> tuple[str, Sequence[object]]:
+    is_ordinary = head > 0 and sync is None
     # Numbers travel as text, so that a statement is prepared once and not once per width of an integer.
-    if len(rows) == 1:
-        row = rows[0]
-        columns = (
-            run_id,
-            str(row.position),
-            row.id,
-            row.type,
-            row.actor,
-            row.payload,
-            row.frame_id,
-            row.caused_by,
-            row.timestamp,
-            instant(row.timestamp),
-            row.digest,
-        )
-        if head and sync is None:
-            return INSERT_ONE_BEHIND, (*columns, run_id, str(head), digest)
-        return INSERT_ONE, (*columns, *fence)
-    return INSERT_MANY, (
+    behind = (run_id, str(head), digest)
+    fence = behind if is_ordinary else (str(head), *behind, sync)
+    if len(rows) <= _FEW:
+        values: list[object] = [run_id, str(head)]
+        for row in rows:
+            values += (
+                row.id,
+                row.type,
+                row.actor,
+                row.payload,
+                row.frame_id,
+                row.caused_by,
+                row.timestamp,
+                instant(row.timestamp),
+                row.digest,
+            )
+        values += fence
+        return _insert_values(len(rows), is_ordinary), values
+    columns = (
         run_id,
         str(head),
         b"".join([row.digest for row in rows]),  # type: ignore[misc]  # rows to be stored are chained
@@ -222,11 +190,17 @@ def _statement(
         _SEPARATOR.join([_NULL if row.caused_by is None else row.caused_by for row in rows]),
         _SEPARATOR.join([row.timestamp for row in rows]),
         _SEPARATOR.join([instant(row.timestamp) or _NULL for row in rows]),
-        *fence,
     )
+    return INSERT + SELECT_JOINED + (SHORT_FENCE if is_ordinary else FENCE), (*columns, *fence)
+
+
+@lru_cache(maxsize=2 * _FEW)
+def _insert_values(count: int, is_ordinary: bool) -> str:
+    rows = ",".join([ONE_OF_VALUES.format(place=place) for place in range(1, count + 1)])
+    return INSERT + SELECT_VALUES.format(rows=rows) + (SHORT_FENCE if is_ordinary else FENCE)
 
 
 def _needs_own_statement(row: RawEvent) -> bool:
     """Whether a header field holds one of the signs that part joined columns."""
-    header = (row.id, row.type, row.actor, row.frame_id, row.caused_by, row.timestamp)
-    return any(text is not None and (_SEPARATOR in text or _NULL in text) for text in header)
+    header = f"{row.id}{row.type}{row.actor}{row.frame_id}{row.caused_by}{row.timestamp}"
+    return _SEPARATOR in header or _NULL in header
