@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from activegraph import Event, FrozenClock, Graph, Runtime, replay_into
 from activegraph.behaviors.base import Behavior
+from activegraph.store.serde import decode_payload
 from activegraph.trace.printer import TAG_COL, format_event
 from support.stored_runs import record_prices
 
@@ -201,6 +202,34 @@ def test_a_line_break_inside_a_value_does_not_break_the_line(broken: str) -> Non
 )
 def test_an_event_that_lacks_everything_still_has_a_line(type: str) -> None:
     assert "?" in format_event(Event("e", type, {}))
+
+
+@pytest.mark.parametrize(
+    ("type", "payload"),
+    [
+        ("behavior.completed", '{"objects_created":"many"}'),
+        ("llm.requested", '{"attempt_index":"first"}'),
+        ("patch.applied", '{"diff":{"n":{"old":{"$ag.int":"1%s"}}}}' % ("0" * 5000)),
+    ],
+)
+def test_a_payload_of_an_unknown_shape_is_shown_as_it_stands(type: str, payload: str) -> None:
+    shown = format_event(Event("evt_1", type, decode_payload(payload)))
+
+    assert shown == f"[{type}]".ljust(TAG_COL) + payload
+
+
+def test_a_number_of_any_length_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    number, digits = 10**5000, "1" + "0" * 5000
+    runtime = Runtime(Graph(clock=FrozenClock()), [])
+    runtime.graph.add_object("sum", {"title": number, "status": [number]})
+    runtime.graph.emit(Event("evt_900", "counted", {"n": number}))
+
+    runtime.print_trace()
+    runtime.print_graph()
+
+    created, counted, *_, in_graph = capsys.readouterr().out.splitlines()[:5]
+    assert created.count(digits) == in_graph.count(digits) == 2
+    assert counted == f'[event.emitted]           counted {{"n":{{"$ag.int":"{digits}"}}}}'
 
 
 def _graph_with_behavior(tmp_path: Path) -> str:

@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from activegraph.core.event import Event
+from activegraph.core.codec import encode_plain
+from activegraph.core.event import Event, raw_payload
 from activegraph.trace.calls import CALL_FORMATS, plural
 from activegraph.trace.reading import events_of_type
 
@@ -40,6 +41,17 @@ def format_event(event: Event, *, hide_prompt_normalized: bool = False) -> str:
 
 def live_lines(event: Event, *, hide_prompt_normalized: bool = False) -> list[str]:
     """The lines of one event as the run that emitted it printed them."""
+    try:
+        return _lines_of(event, hide_prompt_normalized=hide_prompt_normalized)
+    except Exception:
+        # A payload that somebody else wrote under a type of ours, or an integer longer than the interpreter shows.
+        payload = raw_payload(event).decode("utf-8", "replace")
+        if event.type in CALL_FORMATS or event.type in _FORMATS:
+            return [_line(event.type, payload)]
+        return [_line("event.emitted", f"{event.type} {payload}")]
+
+
+def _lines_of(event: Event, *, hide_prompt_normalized: bool) -> list[str]:
     if event.type in CALL_FORMATS:
         shown = not hide_prompt_normalized
         return [_line(event.type, CALL_FORMATS[event.type](event.payload, event, shown))]
@@ -172,7 +184,14 @@ def _line(tag: str, text: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "?" if value is None else str(value)
+    return "?" if value is None else _text(value)
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except ValueError:  # an integer of more digits than the interpreter shows
+        return encode_plain(value).decode("utf-8")
 
 
 def _dict(value: Any) -> Mapping[str, Any]:
@@ -184,13 +203,13 @@ def _label(data: Mapping[str, Any]) -> Any:
 
 
 def _quoted(label: Any) -> str:
-    return "" if label is None else f' "{label}"'
+    return "" if label is None else f' "{_text(label)}"'
 
 
 def _object(created: Mapping[str, Any]) -> str:
     data = _dict(created.get("data"))
     status = data.get("status")
-    return f"{_shown(created.get('id'))}{_quoted(_label(data))}{f' ({status})' if status else ''}"
+    return f"{_shown(created.get('id'))}{_quoted(_label(data))}{f' ({_text(status)})' if status else ''}"
 
 
 def _edge(relation: Mapping[str, Any]) -> str:
