@@ -298,18 +298,31 @@ def test_log_lines_that_were_asked_for_are_all_shown(cli: Cli, url: str) -> None
 @pytest.mark.parametrize(
     "command", [c for c in READS if c[0] in ("replay", "export-trace", "diff")], ids=lambda c: c[0]
 )
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"x",
+        b"[1]",
+        b'{"a":"\xff"}',
+        b'{"a":1e999}',
+        b'{"\\u0024ag.nope":1}',
+        b'{"a":' + b"[" * 99999 + b"]" * 99999 + b"}",
+    ],
+    ids=["no JSON", "no object", "no UTF-8", "no float", "no tag", "no end"],
+)
 def test_damage_is_told_in_one_text_whatever_the_command(
-    cli: Cli, database: Path, url: str, command: list[str]
+    cli: Cli, database: Path, url: str, command: list[str], text: bytes
 ) -> None:
     from support.stored_runs import alter
 
-    alter(database, "UPDATE events SET payload = 'x' WHERE id = 'evt_003'")
+    alter(database, "UPDATE events SET payload = CAST(? AS TEXT) WHERE id = 'evt_009'", text)
 
-    said = cli(command[0], url, *command[1:])
+    said, shown = cli(command[0], url, *command[1:]), cli("inspect", url, "--event", "evt_009")
 
-    assert said.code == 4
-    assert said.err.startswith("CorruptedEventPayloadError: the payload of event 'evt_003'")
-    assert said.err.count("the payload of event 'evt_003' of run 'run_a' cannot be read") == 1
+    assert (said.code, shown.code) == (4, 4)
+    assert said.err.startswith("CorruptedEventPayloadError: the payload of event 'evt_009'")
+    assert said.err.count("the payload of event 'evt_009' of run 'run_a' cannot be read") == 1
+    assert said.err.splitlines()[0] == shown.err.splitlines()[0]
 
 
 def test_a_logger_is_left_as_it_was(cli: Cli, url: str) -> None:

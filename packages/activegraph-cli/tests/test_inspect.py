@@ -262,6 +262,39 @@ def test_a_damaged_stop_shows_as_unknown_and_is_corruption(cli: Cli, database: P
     assert json.loads(cli("inspect", url, "--json").out)["budget"] == "unknown"
 
 
+def test_a_payload_that_was_edited_by_hand_is_shown_if_it_is_one(cli: Cli, database: Path, url: str) -> None:
+    from activegraph.store.serde import decode_payload
+
+    alter(database, """UPDATE events SET payload = ' {"half" : "\\ud800", "n": 1E2}' WHERE id = 'evt_001'""")
+
+    for option in ([], ["--json"]):
+        said = cli("inspect", url, "--event", "evt_001", *option)
+        text = said.out[said.out.index('{"half"') :].rstrip()[:-1] if option else said.out.partition("payload:\n")[2]
+        assert said.code == 0
+        assert decode_payload(text) == {"half": "\ud800", "n": 100.0}
+
+
+def test_a_column_that_holds_no_text_does_not_hide_the_others(cli: Cli, database: Path, url: str) -> None:
+    alter(database, "UPDATE events SET actor = X'61ff' WHERE id = 'evt_009'")
+
+    shown = json.loads(cli("inspect", url, "--json").out)
+
+    assert shown["recent_events"][8] == {**shown["recent_events"][8], "id": "evt_009", "actor": "a\udcff"}
+    assert json.loads(cli("inspect", url, "--event", "evt_009", "--json").out)["actor"] == "a\udcff"
+
+
+@pytest.mark.parametrize("type", ["runtime.idle", "behavior.started"])
+def test_a_mark_that_is_nested_without_end_is_a_damaged_one(cli: Cli, database: Path, url: str, type: str) -> None:
+    endless = '{"a":' + "[" * 99999 + "]" * 99999 + "}"
+    alter(database, "UPDATE events SET payload = ? WHERE type = ?", endless, type)
+
+    said = cli("inspect", url)
+
+    assert said.code == (4 if type == "runtime.idle" else 0)
+    assert said.lines[0] == "run_id:           run_a"
+    assert cli("inspect", url, "--behaviors").code == 0
+
+
 def test_a_call_in_doubt_stands_behind_the_state(cli: Cli, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'run.db'}"
     doubt = {"behavior": "payer", "tool": "pay", "requested_event_id": "evt_1"}

@@ -47,7 +47,14 @@ _NONE = "(none)"
 
 def to_json(value: Any) -> str:
     """`value` as one line of JSON."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_as_text)
+
+
+def _as_text(value: Any) -> str:
+    """What a damaged column holds in place of text; a status must not fail for it."""
+    if not isinstance(value, bytes):
+        raise TypeError(f"{type(value).__name__} is no JSON value")
+    return value.decode("utf-8", "surrogateescape")
 
 
 def inspection_text(inspection: Inspection) -> str:
@@ -115,9 +122,6 @@ def behaviors_json(behaviors: Sequence[BehaviorInfo]) -> str:
 
 def event_text(event: Event) -> str:
     """One event with its payload."""
-    import msgspec
-    from activegraph.core.event import raw_payload
-
     rows = (
         ("event", event.id),
         ("type", event.type),
@@ -127,15 +131,11 @@ def event_text(event: Event) -> str:
         ("timestamp", event.timestamp),
     )
     lines = [f"{label + ':':<13}{_NONE if value is None else value}" for label, value in rows]
-    payload = msgspec.json.format(raw_payload(event), indent=2).decode("utf-8", "backslashreplace")
-    return "\n".join([*lines, "payload:", payload])
+    return "\n".join([*lines, "payload:", _payload_json(event, indent=2)])
 
 
 def event_json(event: Event) -> str:
     """One event for programs, its payload in codec form."""
-    import msgspec
-    from activegraph.core.event import raw_payload
-
     header = {
         "id": event.id,
         "type": event.type,
@@ -145,8 +145,21 @@ def event_json(event: Event) -> str:
         "timestamp": event.timestamp,
     }
     # Written by hand behind the header, so that no number of the payload is read and written again.
-    payload = msgspec.json.format(raw_payload(event), indent=-1).decode("utf-8", "backslashreplace")
-    return f'{to_json(header)[:-1]}, "payload": {payload}}}'
+    return f'{to_json(header)[:-1]}, "payload": {_payload_json(event, indent=-1)}}}'
+
+
+def _payload_json(event: Event, *, indent: int) -> str:
+    """The payload as it is stored; as the codec writes it where an edited text cannot be laid out as it is."""
+    import msgspec
+    from activegraph.core.codec import decode_canonical, encode_payload_bytes
+    from activegraph.core.event import raw_payload
+
+    raw = raw_payload(event)
+    try:
+        laid_out = msgspec.json.format(raw, indent=indent)
+    except msgspec.MsgspecError:  # half a character as an escape
+        laid_out = msgspec.json.format(encode_payload_bytes(decode_canonical(raw)), indent=indent)
+    return laid_out.decode("utf-8", "backslashreplace")
 
 
 def packs_text(packs: Sequence[LoadedPack]) -> str:

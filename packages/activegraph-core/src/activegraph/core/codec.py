@@ -22,6 +22,7 @@ from activegraph.errors import NonSerializableEventError
 __all__ = [
     "MAX_BYTES",
     "MAX_DEPTH",
+    "UNREADABLE",
     "CodecError",
     "check_header",
     "decode_canonical",
@@ -39,6 +40,9 @@ MAX_DEPTH = 200
 
 MAX_BYTES = 64 * 1024 * 1024
 """Longest canonical text of one payload."""
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises at bytes that were damaged: no JSON, no UTF-8, or nested without end."""
 
 _MIN_INT = -(2**63)
 _MAX_INT = 2**63 - 1

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from activegraph.core.change_log import Change, ChangeLog
-from activegraph.core.codec import decode_canonical, encode_payload_bytes, may_hold_tags
+from activegraph.core.codec import UNREADABLE, decode_canonical, encode_payload_bytes, may_hold_tags
 from activegraph.core.indexes import Adjacency, LinkIndex, ValueIndex
 from activegraph.core.state import (
     ObjectState,
@@ -106,7 +106,7 @@ def _decoder(shape: type[_Payload]) -> Callable[[Text], _Payload]:
     def decode(payload: Text) -> _Payload:
         try:
             return fast(payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNREADABLE:
             return _decode_tagged(payload, shape)
 
     return decode

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from activegraph.core.codec import UNREADABLE
 from activegraph.core.event import Event
 from activegraph.core.frozen import freeze
 from activegraph.operations.observed import observed_behaviors
@@ -173,7 +174,6 @@ class _InDoubt(Struct, gc=False):
 
 _decode_stop = msgspec.json.Decoder(_Stop).decode
 _decode_in_doubt = msgspec.json.Decoder(_InDoubt).decode
-_Damage = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
 def _inspect(run: StoredRun, recent: int) -> Inspection:
@@ -189,7 +189,7 @@ def _inspect(run: StoredRun, recent: int) -> Inspection:
     if told is not None:
         try:
             budget = _budget(told, exhausted=stop is not None and stop.type == "runtime.budget_exhausted")
-        except _Damage:
+        except UNREADABLE:
             unknown.append("budget")
             damaged.append(told.id)
     status = RuntimeStatus(
@@ -246,7 +246,7 @@ def _in_doubt(run: StoredRun) -> CallInDoubt | None:
         return None
     try:
         call = _decode_in_doubt(told.payload)
-    except _Damage:
+    except UNREADABLE:
         return None
     # Nothing but the answer follows, so this ends at once.
     for event in run.store.iter_events(after=told.id):

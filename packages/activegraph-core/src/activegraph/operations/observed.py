@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
+from activegraph.core.codec import UNREADABLE
 from activegraph.runtime.log_rows import StoredEvent
 from activegraph.runtime.status import BehaviorInfo
 
@@ -44,7 +45,7 @@ def observed_behaviors(rows: Iterable[StoredEvent]) -> list[BehaviorInfo]:
             continue
         try:
             payload = _decode(row.payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNREADABLE:
             continue
         info = seen.setdefault(payload.behavior, _Seen())
         _note(info, row.type, payload)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import Struct
 
+from activegraph.core.codec import UNREADABLE
 from activegraph.errors import CorruptedEventPayloadError
 from activegraph.operations.reading import StoredRun
 from activegraph.runtime.log_rows import StoredEvent
@@ -105,7 +106,7 @@ def _scanned(run: StoredRun, start: int, tick: int | None) -> LogScanner:
             continue
         if tick is None and row.type == "behavior.scheduled":
             raise _Delays
-        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+        with suppress(*UNREADABLE):
             # A later mark says at least as much as a damaged one, and the last one is sound.
             see(row)
     return scanner
@@ -150,7 +151,7 @@ def _start(run: StoredRun, newest: list[StoredEvent]) -> int:
 def _is_sound(payload: bytes) -> bool:
     try:
         msgspec.json.decode(payload, type=msgspec.Raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return False
     return True
 
@@ -174,7 +175,7 @@ def _tick_before(run: StoredRun, start: int) -> int:
         if row.type == "behavior.scheduled" and row.actor == "runtime":
             try:
                 scheduled = _decode_scheduled(row.payload)
-            except msgspec.MsgspecError:
+            except UNREADABLE:
                 continue
             if scheduled.event_id in ticks:
                 return scheduled.current_tick - ticks[scheduled.event_id]

@@ -11,20 +11,16 @@ from contextlib import closing, contextmanager
 from itertools import islice
 from typing import Any
 
-import msgspec
-
 from activegraph.core.event import Event
 from activegraph.errors import CorruptedEventPayloadError
 from activegraph.runtime.log_rows import StoredEvent, row_of
 from activegraph.store.base import RunRecord
 from activegraph.store.refusals import missing_position
 from activegraph.store.runs import advice_naming, can_be_run_id, most_recent_run_id, open_store, run_not_found
-from activegraph.store.serde import decode_stored_payload
+from activegraph.store.serde import check_payload
 from activegraph.store.url import parse_store_url
 
 __all__ = ["StoredRun", "open_run"]
-
-_is_json = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 class StoredRun:
@@ -88,13 +84,7 @@ class StoredRun:
             LogInconsistencyError: A position is missing.
         """
         for row in self.rows(start):
-            try:
-                _is_json(row.payload)
-                sound = row.payload[:1] == b"{" and b'"$ag.' not in row.payload
-            except msgspec.MsgspecError:
-                sound = False
-            if not sound:
-                decode_stored_payload(row.payload, event_id=row.id, run_id=self.run_id)
+            check_payload(row.payload, event_id=row.id, run_id=self.run_id)
             yield row
 
     def last_of(self, *types: str) -> StoredEvent | None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from activegraph.core.codec import UNREADABLE
+
 if TYPE_CHECKING:
     from activegraph.runtime.log_rows import LogRow
 
@@ -79,5 +81,5 @@ class CallOrigin:
 def _has_failed(payload: bytes | str) -> bool:
     try:
         return _decode_answer(payload).error is not None
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return True

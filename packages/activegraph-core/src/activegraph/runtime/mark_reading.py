@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from activegraph.core.codec import UNREADABLE
+
 __all__ = ["MARK_TYPES", "Mark", "Next", "Scheduled", "Stop", "Turn", "about_behavior", "mark_of"]
 
 
@@ -91,7 +93,7 @@ def mark_of(
         return None
     try:
         mark = decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     return mark if caused_by == getattr(mark, "event_id", None) else None
 

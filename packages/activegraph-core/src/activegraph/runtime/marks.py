@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from activegraph.core.codec import encode_plain
+from activegraph.core.codec import UNREADABLE, encode_plain
 from activegraph.core.event import Event, raw_payload
 
 if TYPE_CHECKING:
@@ -103,6 +103,6 @@ def _triggering_object(payload: bytes) -> bytes:
         return b"null"
     try:
         found = _decode_identified(payload).object
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return b"null"
     return quoted(found.id) if found is not None and isinstance(found.id, str) else b"null"

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from activegraph.core.codec import (
+    UNREADABLE,
     CodecError,
     check_header,
     decode_canonical,
@@ -25,6 +26,7 @@ from activegraph.errors import CorruptedEventPayloadError, LogInconsistencyError
 __all__ = [
     "NonSerializableEventError",
     "canonicalize_event",
+    "check_payload",
     "checked_payload",
     "clone_event",
     "decode_event",
@@ -43,6 +45,7 @@ __all__ = [
 ]
 
 _PREVIEW = 120
+_NO_TEXT = "the payload is no UTF-8 text"
 
 _decode = msgspec.json.Decoder().decode
 
@@ -73,7 +76,8 @@ def decode_stored_payload(
     try:
         payload = decode_canonical(text)
     except CodecError as error:
-        raise corrupted(text, str(error), event_id=event_id, run_id=run_id) from error
+        message = _NO_TEXT if isinstance(error.__cause__, UnicodeDecodeError) else str(error)
+        raise corrupted(text, message, event_id=event_id, run_id=run_id) from error
     if not isinstance(payload, dict):
         raise corrupted(text, "a payload is a JSON object", event_id=event_id, run_id=run_id)
     return payload
@@ -116,10 +120,24 @@ def checked_payload(text: str, *, event_id: str, run_id: str | None) -> bytes:
         sound = False
     except (UnicodeEncodeError, AttributeError):
         # A column whose bytes are no UTF-8, or that holds no text at all.
-        raise corrupted(str(text), "the payload is no UTF-8 text", event_id=event_id, run_id=run_id) from None
+        raise corrupted(str(text), _NO_TEXT, event_id=event_id, run_id=run_id) from None
     if not sound:
         decode_stored_payload(raw, event_id=event_id, run_id=run_id)
     return raw
+
+
+def check_payload(raw: bytes, *, event_id: str, run_id: str | None) -> None:
+    """Refuse stored bytes that do not decode to a payload, as `checked_payload` refuses text.
+
+    Raises:
+        CorruptedEventPayloadError: They hold none.
+    """
+    try:
+        sound = type(_decode(raw)) is dict and not may_hold_tags(raw)
+    except UNREADABLE:
+        sound = False
+    if not sound:
+        decode_stored_payload(raw, event_id=event_id, run_id=run_id)
 
 
 def log_inconsistency(error: CorruptedEventPayloadError | LogInconsistencyError, run_id: str | None) -> None:
