@@ -14,10 +14,11 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from activegraph.conformance.cases import check
+from activegraph.conformance.cases import check, same
 from activegraph.core.codec import decode_value, encode_payload_bytes
 from activegraph.core.event import Event
 from activegraph.core.frozen import thaw
+from activegraph.store.base import EventStore
 
 __all__ = [
     "HARD_VALUES",
@@ -27,6 +28,7 @@ __all__ = [
     "events",
     "fields",
     "generated",
+    "holds",
     "ids",
     "nested",
     "payloads",
@@ -93,6 +95,15 @@ def same_events(found: Sequence[Event], expected: Sequence[Event]) -> None:
             )
         differs = difference(reference(wanted.payload), got.payload)
         check(differs is None, f"the payload of {wanted.id!r:.80} differs: {differs}")
+
+
+def holds(store: EventStore, number: int) -> None:
+    """Fail unless a run is exactly `evt_1` to `evt_<number>`, by its events, its count and its head."""
+    same_events(list(store.iter_events()), events(number))
+    same("count()", store.count(), number)
+    head = getattr(store, "head", None)
+    if head is not None:
+        same("head()", head(), number)
 
 
 def _some(found: Sequence[str]) -> str:

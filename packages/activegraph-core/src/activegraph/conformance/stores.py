@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from activegraph.conformance.a_length import LengthCases
 from activegraph.conformance.a_order import OrderCases
 from activegraph.conformance.b_content import ContentCases
 from activegraph.conformance.c_appends import AppendCases
+from activegraph.conformance.c_transactions import TransactionCases
 from activegraph.conformance.d_isolation import IsolationCases
 from activegraph.conformance.e_writers import WriterCases
 from activegraph.conformance.f_crashes import CrashCases
@@ -21,8 +23,10 @@ __all__ = ["EventStoreConformance"]
 
 class EventStoreConformance(
     OrderCases,
+    LengthCases,
     ContentCases,
     AppendCases,
+    TransactionCases,
     IsolationCases,
     WriterCases,
     CrashCases,
