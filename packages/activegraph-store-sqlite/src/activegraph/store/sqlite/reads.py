@@ -122,14 +122,16 @@ def position_of(connection: sqlite3.Connection, run_id: str, event_id: str) -> i
 
 def boundaries(
     connection: sqlite3.Connection, run_id: str, after: str | None, until: str | None
-) -> tuple[int | None, int | None]:
-    """First and last position of a slice; None for a boundary that is not there."""
+) -> tuple[int | None, int | None, Head]:
+    """First and last position of a slice, None for a boundary that is not there; and the end of the log, if it goes there."""
     start: int | None = 1
     if after is not None:
         found = position_of(connection, run_id, after)
         start = None if found is None else found + 1
-    stop = head(connection, run_id).position if until is None else position_of(connection, run_id, until)
-    return start, stop
+    if until is not None:
+        return start, position_of(connection, run_id, until), NO_HEAD
+    end = head(connection, run_id)
+    return start, end.position, end
 
 
 def page_of_types(

@@ -13,6 +13,7 @@ from activegraph.store.base import RawEvent
 from activegraph.store.refusals import missing_position
 from activegraph.store.serde import log_inconsistency, stored_event
 from activegraph.store.sqlite import reads
+from activegraph.store.sqlite.reads import Head
 
 __all__ = ["Look", "Row", "RunReader"]
 
@@ -37,8 +38,8 @@ class RunReader:
         """The last position, 0 for an empty run."""
         return self._look(lambda c: reads.head(c, self._run_id)).position
 
-    def boundaries(self, after: str | None, until: str | None) -> tuple[int | None, int | None]:
-        """First and last position of a slice; None for a boundary that is not there."""
+    def boundaries(self, after: str | None, until: str | None) -> tuple[int | None, int | None, Head]:
+        """First and last position of a slice, None for a boundary that is not there; and the end of the log, if it goes there."""
         return self._look(lambda c: reads.boundaries(c, self._run_id, after, until))
 
     def raw(self, start: int) -> Iterator[RawEvent]:

@@ -142,7 +142,7 @@ class SQLiteEventStore:
     def _slice(self, after: str | None, until: str | None) -> Iterator[Event]:
         reader = self._reader
         with self._lock:
-            start, stop = reader.boundaries(after, until)
+            start, stop, end = reader.boundaries(after, until)
             moves = self._writer.moves
         if start is None:
             raise unknown_event(str(after), self.run_id, "after", "sqlite")
@@ -151,11 +151,11 @@ class SQLiteEventStore:
         last: Row | None = None
         for last in reader.rows(start, stop):
             yield reader.event(last)
-        if until is None and last is not None:
+        if until is None:
             with self._lock:
                 # What was read to its end is known from now on, unless this handle has written meanwhile.
                 if moves == self._writer.moves:
-                    self._writer.head = reads.Head(last[0], last[1], last[8])
+                    self._writer.head = end if last is None else reads.Head(last[0], last[1], last[8])
 
     def iter_range(self, start: int = 1, stop: int | None = None) -> Iterator[Event]:
         """Events by position, both ends inclusive."""
