@@ -150,7 +150,8 @@ class PostgresEventStore:
         if n > reads.PAGE:
             return list(self._range(max(1, self.head() - n + 1), None))
         rows = self._read(lambda s: reads.tail(s, self.run_id, n))
-        return [self._event(row) for row in paging.dense(self.run_id, rows, rows[0][0] if rows else 1)]
+        first = max(1, rows[-1][0] - n + 1) if rows else 1
+        return [self._event(row) for row in paging.dense(self.run_id, rows, first)]
 
     def iter_types(self, *types: str) -> Iterator[Event]:
         """Events of these types in order, by index where the type has one, as of the first `next()`."""
