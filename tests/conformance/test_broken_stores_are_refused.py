@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from activegraph.conformance import BrokenPromise
 from activegraph.conformance.cases import cases_of
+from activegraph.conformance.pairs import PairConformance
 from activegraph.conformance.targets import StoreTarget, StoreUnderTest
 from support.broken_stores import Defect, defects, install
 
@@ -44,6 +45,20 @@ def test_a_backend_that_tells_a_password_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(BrokenPromise, match="L5 is broken: a password in a URL is told by nothing"):
         suite.test_l5_a_password_is_never_told()
+
+
+def test_a_source_that_follows_its_own_growth_is_refused(tmp_path: Path) -> None:
+    pair = PairConformance()
+    pair.source, pair.destination = suites = StoreUnderTest(), StoreUnderTest()
+    urls = "broken:///{tmp}/x.db?defect=follows_raw_rows_that_are_appended_meanwhile", "sqlite:///{tmp}/y.db"
+    for number, (suite, url) in enumerate(zip(suites, urls, strict=True)):
+        (tmp_path / str(number)).mkdir()
+        suite.enter(StoreTarget(url), tmp_path / str(number))
+
+    with pytest.raises(BrokenPromise, match="I7 is broken: a run that grows meanwhile is copied as it was"):
+        pair.test_i7_a_growing_run_is_copied_as_it_was()
+    for suite in suites:
+        suite.leave()
 
 
 def test_there_is_a_broken_store_for_every_group_of_promises() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from activegraph.core.event import Event
 from activegraph.errors import StoreUnavailableError
-from activegraph.store.base import EventStore, RunRecord
+from activegraph.store.base import EventStore, ImportResult, RawEvent, RunRecord
 from activegraph.store.sqlite import SQLiteEventStore
 from activegraph.store.sqlite.backend import SQLiteBackend
 from activegraph.store.url import StoreURL
@@ -179,3 +179,35 @@ class uses_up_what_it_borrows(SQLiteEventStore):
             raise StoreUnavailableError("no connection left", context={"driver": "sqlite", "reason": "pool_timeout"})
         yield from super().iter_events(after, until)
         self._borrowed -= 1
+
+
+@breaks("K1", by="schema")
+class forks_in_a_store_of_any_version(_Relabelled):
+    def open(self, url: StoreURL, run_id: str, *, read_only: bool = False) -> SQLiteEventStore:
+        return SQLiteBackend().open(url, run_id, read_only=read_only)
+
+    def fork_run(self, url: StoreURL, **named: Any) -> int:
+        self.relabel(url)
+        return super().fork_run(url, **named)
+
+
+@breaks("K1", by="schema")
+class imports_into_a_store_of_any_version(_Relabelled):
+    def open(self, url: StoreURL, run_id: str, *, read_only: bool = False) -> SQLiteEventStore:
+        return SQLiteBackend().open(url, run_id, read_only=read_only)
+
+    def import_run(self, url: StoreURL, record: RunRecord, events: Iterable[RawEvent]) -> ImportResult:
+        self.relabel(url)
+        return super().import_run(url, record, events)
+
+
+@breaks("J2")
+class opens_a_transaction_for_reading(SQLiteEventStore):
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        if self.read_only:
+            self._check_open()
+            yield
+            return
+        with super().transaction():
+            yield

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from activegraph.core.event import Event
-from activegraph.errors import ConcurrentWriterError, StoreUnavailableError
+from activegraph.errors import ConcurrentWriterError, DuplicateEventError, StoreUnavailableError
 from activegraph.store.sqlite import SQLiteEventStore
 from support.broken_stores import breaks
 
@@ -217,3 +217,40 @@ class lets_one_writer_into_the_store(_Current):
         if lock.read_text() != str(os.getpid()):
             raise StoreUnavailableError("one writer", context={"driver": "sqlite", "reason": "locked"})
         return super().append_many(events, **options)
+
+
+@breaks("E1")
+class takes_a_replaced_history_where_the_count_is_right(_Current):
+    def append_many(self, events: Sequence[Event], *, expected_count: int | None = None, **options: Any) -> int:
+        if expected_count is not None and not self._in_transaction and expected_count == self.count():
+            self.catch_up()
+        return super().append_many(events, expected_count=expected_count, **options)
+
+
+@breaks("E1")
+class learns_the_head_from_a_duplicate(_Current):
+    def append_many(self, events: Sequence[Event], **options: Any) -> int:
+        try:
+            return super().append_many(events, **options)
+        except DuplicateEventError:
+            self.catch_up()
+            raise
+
+
+@breaks("E1")
+class learns_the_head_from_a_refusal(_Current):
+    def append_many(self, events: Sequence[Event], **options: Any) -> int:
+        try:
+            return super().append_many(events, **options)
+        except ConcurrentWriterError:
+            self.catch_up()
+            raise
+
+
+@breaks("E1")
+class learns_no_head_from_the_rest_of_a_log(_Current):
+    def iter_events(self, after: str | None = None, until: str | None = None) -> Iterator[Event]:
+        head, moves = self._writer.head, self._writer.moves
+        yield from super().iter_events(after, until)
+        if after is not None and moves == self._writer.moves:
+            self._writer.head = head

@@ -27,7 +27,16 @@ __all__ = ["BrokenBackend", "Defect", "TellingBackend", "breaks", "defects", "in
 
 _Broken = TypeVar("_Broken", bound=type)
 
-_MODULES = ("broken_contents", "broken_reading", "broken_writing", "broken_heads", "broken_catalogs", "broken_guards")
+_MODULES = (
+    "broken_contents",
+    "broken_reading",
+    "broken_lookups",
+    "broken_writing",
+    "broken_heads",
+    "broken_records",
+    "broken_catalogs",
+    "broken_guards",
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class Defect:
     """One defect.
 
     Attributes:
-        cases: Ids of cases of which each must refuse it.
+        cases: Ids of cases of which each must refuse it; none where it is refused by a case on two stores.
         kind: A subclass of the SQLite store, or of its backend.
         by: Part of the name of the one case that is slow to come to, where an id has many.
     """

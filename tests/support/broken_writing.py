@@ -332,3 +332,80 @@ class empties_a_run_that_it_closes(SQLiteEventStore):
             connection.execute("DELETE FROM events WHERE run_id = ?", (self.run_id,))
             connection.executemany(f"INSERT INTO events VALUES ({', '.join('?' * len(rows[0]))})", rows)
         super().close()
+
+
+@breaks("C9", by="large_batch")
+class commits_large_batches_in_portions(SQLiteEventStore):
+    def append_many(
+        self, events: Sequence[Event], *, expected_count: int | None = None, sync: bool | None = None
+    ) -> int:
+        head = super().append_many(events[:1000], expected_count=expected_count, sync=sync)
+        for start in range(1000, len(events), 1000):
+            head = super().append_many(events[start : start + 1000], sync=sync)
+        return head
+
+
+@breaks("C8")
+class swallows_what_its_block_raises(SQLiteEventStore):
+    def __exit__(self, *_: object) -> bool:  # type: ignore[override]
+        self.close()
+        return True
+
+
+@breaks("C8")
+class raises_when_it_is_closed_under_an_iterator(SQLiteEventStore):
+    _running = 0
+
+    def iter_events(self, after: str | None = None, until: str | None = None) -> Iterator[Event]:
+        self._running += 1
+        try:
+            yield from super().iter_events(after, until)
+        finally:
+            self._running -= 1
+
+    def close(self) -> None:
+        super().close()
+        if self._running:
+            raise sqlite3.OperationalError("unable to close due to unfinalized statements")
+
+
+@breaks("C7")
+class counts_what_was_truncated(SQLiteEventStore):
+    _highest = 0
+
+    def head(self) -> int:
+        self._highest = max(self._highest, super().count())
+        return self._highest
+
+
+@breaks("C7")
+class truncates_nothing_after_an_event_of_another_run(SQLiteEventStore):
+    def truncate_after(self, event_id: str) -> None:
+        try:
+            super().truncate_after(event_id)
+        except EventNotFoundError:
+            with closing(sqlite3.connect(self.path)) as connection:
+                if not connection.execute("SELECT 1 FROM events WHERE id = ?", (event_id,)).fetchone():
+                    raise
+
+
+@breaks("C3", "C5")
+class counts_one_more_for_an_empty_batch(SQLiteEventStore):
+    def append_many(self, events: Sequence[Event], **options: Any) -> int:
+        return super().append_many(events, **options) + (not events)
+
+
+@breaks("C6")
+class undoes_a_transaction_only_for_exceptions(SQLiteEventStore):
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        interrupted: BaseException | None = None
+        with super().transaction():
+            try:
+                yield
+            except Exception:
+                raise
+            except BaseException as error:
+                interrupted = error
+        if interrupted is not None:
+            raise interrupted

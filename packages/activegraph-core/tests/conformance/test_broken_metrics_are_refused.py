@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, TypeVar
+from unicodedata import normalize
 
 import pytest
 from activegraph.conformance import BrokenPromise, metrics_cases
@@ -174,6 +175,18 @@ class trims_values(RecordingMetrics):
 
 
 @breaks(4)
+class cuts_values_at_a_thousand_characters(RecordingMetrics):
+    def counter(self, name: str, tags: Tags, value: float = 1.0) -> None:
+        super().counter(name, {key: each[:1000] for key, each in tags.items()}, value)
+
+
+@breaks(4)
+class composes_characters_of_values(RecordingMetrics):
+    def counter(self, name: str, tags: Tags, value: float = 1.0) -> None:
+        super().counter(name, {key: normalize("NFC", each) for key, each in tags.items()}, value)
+
+
+@breaks(4)
 class merges_label_sets_of_gauges(RecordingMetrics):
     def gauge(self, name: str, tags: Tags, value: float) -> None:
         super().gauge(name, dict(zip(sorted(tags), sorted(tags.values()), strict=True)), value)
@@ -262,6 +275,16 @@ class loses_increments_between_threads(RecordingMetrics):
         key = ("counter", name, tuple(sorted(tags.items())))
         held = self._series.get(key, 0.0)
         time.sleep(0)
+        self._series[key] = held + value
+
+
+@breaks(7)
+class loses_observations_between_threads(RecordingMetrics):
+    def histogram(self, name: str, tags: Tags, value: float) -> None:
+        key = ("histogram_sum", name, tuple(sorted(tags.items())))
+        held = self._series.get(key, 0.0)
+        time.sleep(0)
+        super().histogram(name, tags, value)
         self._series[key] = held + value
 
 

@@ -166,3 +166,26 @@ class TestBroken:
         ending = run(Forgetful(Dropping), "test_a1_events_come_back_in_the_order_of_their_appends")
 
         assert "A1 is broken: events are read in the order in which they were appended, each once" in ending
+
+
+class TestSweepsOfKills:
+    """A sweep tells at which step each process was killed; the first two are killed at none."""
+
+    class Told(Forgetful):
+        def __init__(self, *, steps: int, killed: int) -> None:
+            super().__init__()
+            self.steps, self.killed = steps, killed
+
+        def work(self, command: str, **named: Any) -> list[dict[str, Any]]:
+            told: list[dict[str, Any]] = [{"run": run, "step": None, "of": self.steps} for run in named["runs"][:2]]
+            return told + [{"run": run, "step": 1, "of": self.steps} for run in named["runs"][2 : 2 + self.killed]]
+
+    def test_an_action_of_no_step_has_no_place_to_die_at(self) -> None:
+        assert len(self.Told(steps=0, killed=0).swept("close", ["a", "b", "c"])) == 2
+
+    def test_an_action_of_one_step_is_killed_there(self) -> None:
+        assert len(self.Told(steps=1, killed=1).swept("close", ["a", "b", "c"])) == 3
+
+    def test_a_sweep_that_kills_nobody_is_no_test(self) -> None:
+        with pytest.raises(AssertionError, match="no process was killed"):
+            self.Told(steps=5, killed=0).swept("close", ["a", "b", "c"])

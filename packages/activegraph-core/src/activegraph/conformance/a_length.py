@@ -28,6 +28,8 @@ class LengthCases(StoreSuite):
         for n in (1, 2, 999, 1000, 1001, 2000, 2001, number // 2, number - 1, number):
             found = store.get_event(f"evt_{n}")
             check(found is not None and found.payload["n"] == n, f"get_event('evt_{n}') does not give that event")
+        for how, found in self._by_number(store, number):
+            same(f"the order by {how}", list(found), list(range(1, number + 1)))
         middle = list(store.iter_events(after=f"evt_{number // 2}", until=f"evt_{number // 2 + 2500}"))
         same("a slice", [each.payload["n"] for each in middle], list(range(number // 2 + 1, number // 2 + 2501)))
 
@@ -60,6 +62,17 @@ class LengthCases(StoreSuite):
             check(
                 ratio < 8, f"{name} takes {ratio:.0f} times as long in a run of {long.count()} events as in one of 100"
             )
+
+    def _by_number(self, store: Any, number: int) -> Iterator[tuple[str, Iterator[int]]]:
+        """What every further way of reading a whole run gives, as numbers."""
+        if hasattr(store, "iter_range"):
+            yield "iter_range()", (each.payload["n"] for each in store.iter_range())
+        if hasattr(store, "iter_types"):
+            yield "iter_types()", (each.payload["n"] for each in store.iter_types("note.made", "unknown"))
+        if hasattr(store, "tail"):
+            yield f"tail({number})", (each.payload["n"] for each in store.tail(number))
+        if hasattr(store, "iter_raw"):
+            yield "iter_raw()", (row.position for row in store.iter_raw() if row.id == f"evt_{row.position}")
 
     def _long(self, number: int, padding: str = "") -> Any:
         store: Any = self.open()

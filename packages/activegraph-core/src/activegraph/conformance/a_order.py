@@ -86,7 +86,7 @@ class OrderCases(StoreSuite):
             found = store.get_event(each.id)
             check(found is not None, f"get_event({each.id!r}) is None")
             same_events([found] if found else [], [each])
-        for unknown in ("evt_4", "elsewhere", "evt_", "EVT_1", "evt_1 ", ""):
+        for unknown in ("evt_4", "elsewhere", "evt_", "vt_1", "EVT_1", "evt_1 ", "%", "evt__", "evt_%", "evt*", ""):
             check(store.get_event(unknown) is None, f"get_event({unknown!r}) gives an event that the run does not hold")
 
     @case("A4", "`after` is excluded, `until` is included, and both together give the slice between")
@@ -124,6 +124,13 @@ class OrderCases(StoreSuite):
                 )
                 check(unknown in str(refusal.value), "the error's text does not name the event")
         same("events afterwards", ids(list(store.iter_events())), ids(events(3)))
+
+    @case("A5", "an unknown boundary is refused in an empty run as well")
+    def test_a5_an_unknown_boundary_of_an_empty_run_is_refused(self) -> None:
+        store = self.open()
+        for where in ({"after": "nowhere"}, {"until": "nowhere"}, {"after": "nowhere", "until": "nowhere"}):
+            with pytest.raises(EventNotFoundError):
+                next(store.iter_events(**where), None)
 
     @case("A6", "an iteration is one snapshot, taken at its first next()")
     def test_a6_an_iteration_ends_where_it_began_to_see(self) -> None:

@@ -26,6 +26,7 @@ from activegraph.conformance.samples import (
     same_events,
 )
 from activegraph.conformance.suite import StoreSuite
+from activegraph.conformance.workload import chain_problem
 from activegraph.core.codec import encode_payload_bytes
 from activegraph.core.event import Event
 from activegraph.core.frozen import thaw
@@ -126,6 +127,23 @@ class ContentCases(StoreSuite):
         append()
         for row, text in zip(store.iter_raw(), expected, strict=True):
             check(row.payload == text, f"the stored text is {row.payload!r:.200}, not {text!r:.200}")
+
+    @case("B2", "the digest of a row is that of its content behind the digest before it", needs=("iter_raw",))
+    def test_b2_rows_are_chained_by_their_digests(self) -> None:
+        store: Any = self.open()
+        for each in (
+            event("evt_1"),
+            event("evt_2", timestamp="later"),
+            Event("evt_3", "t", {"z": -0.0}, "", "", "", ""),
+        ):
+            store.append(each)
+        if hasattr(store, "append_many"):
+            store.append_many(events(5, start=4))
+        rows = list(store.iter_raw())
+        problem = chain_problem(rows)
+        check(problem is None, f"the log is no chain: {problem}")
+        digests = [row.digest for row in rows if row.digest is not None]
+        check(all(type(digest) is bytes and len(digest) == 32 for digest in digests), "a digest is not 32 bytes")
 
     @case("B3", "the values that drivers and databases change easily come back exactly")
     def test_b3_hard_values_come_back_exactly(self) -> None:

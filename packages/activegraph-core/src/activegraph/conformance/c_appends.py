@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from activegraph.conformance.cases import case, check, same
+from activegraph.conformance.cases import case, check, of_scale, same
 from activegraph.conformance.samples import event, events, holds, ids, same_events
 from activegraph.conformance.steps import watched
 from activegraph.conformance.suite import StoreSuite
@@ -215,6 +215,14 @@ class AppendCases(StoreSuite):
         with pytest.raises(StoreUnavailableError):
             store.count()
 
+    @case("C8", "what is raised in the block of a store is raised out of it, and the store is closed")
+    def test_c8_the_block_of_a_store_hides_no_error(self) -> None:
+        store: Any = self.open()
+        with pytest.raises(LookupError, match="out of the block"), store:
+            raise LookupError("out of the block")
+        with pytest.raises(StoreUnavailableError):
+            store.count()
+
     @case("C8", "a run outlives its handles, closed or forgotten", needs=("second handle",))
     def test_c8_a_run_outlives_its_handles(self) -> None:
         closed = self.filled(3)
@@ -236,6 +244,18 @@ class AppendCases(StoreSuite):
             same("count()", store.count(), held)
             tail = list(store.iter_events(after=f"evt_{held - size}")) if held > size else list(store.iter_events())
             same_events(tail, batch)
+
+    @case("C9", "a large batch is whole or not at all as well", needs=("append_many", "second handle"))
+    def test_c9_nobody_ever_sees_part_of_a_large_batch(self) -> None:
+        store: Any = self.filled(1)
+        other = self.beside(store)
+        size = of_scale(2_500, 25_000)
+        seen = watched(lambda: store.append_many(events(size, start=2)), other.count)
+        check(set(seen) <= {1, size + 1}, f"while a batch of {size} was appended behind 1, others counted {set(seen)}")
+        batch = [*events(size, start=size + 2), event("evt_1")]
+        with pytest.raises(DuplicateEventError):
+            store.append_many(batch)
+        same("count() after a large batch was refused", other.count(), size + 1)
 
 
 def _is_duplicate(error: BaseException, event_id: str, run_id: str) -> None:

@@ -105,13 +105,15 @@ class TransactionCases(StoreSuite):
 
     @case("C7", "truncating after the last event changes nothing, after an unknown one is refused")
     def test_c7_truncating_after_the_last_event_changes_nothing(self) -> None:
-        store = self.filled(3)
+        store, other = self.filled(3), self.open()
+        other.append(event("elsewhere"))
         store.truncate_after("evt_3")
         holds(store, 3)
-        with pytest.raises(EventNotFoundError) as refusal:
-            store.truncate_after("evt_4")
-        same("the error's event", refusal.value.context.get("event_id"), "evt_4")
-        holds(store, 3)
+        for unknown in ("evt_4", "elsewhere", "evt_", "%"):
+            with pytest.raises(EventNotFoundError) as refusal:
+                store.truncate_after(unknown)
+            same("the error's event", refusal.value.context.get("event_id"), unknown)
+            holds(store, 3)
 
     @case("C7", "a handle that the run outgrew may not truncate it", needs=("second handle",))
     def test_c7_a_stale_handle_may_not_truncate(self) -> None:

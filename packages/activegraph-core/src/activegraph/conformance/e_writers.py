@@ -18,7 +18,8 @@ from activegraph.conformance.processes import ask, options, running
 from activegraph.conformance.samples import event, events, ids, same_events
 from activegraph.conformance.suite import StoreSuite
 from activegraph.conformance.workload import chain_problem, log_problem
-from activegraph.errors import ConcurrentWriterError
+from activegraph.core.event import Event
+from activegraph.errors import ConcurrentWriterError, DuplicateEventError, NonSerializableEventError
 
 __all__ = ["WriterCases"]
 
@@ -64,6 +65,34 @@ class WriterCases(StoreSuite):
             other.append(event("evt_5"))
         same_events(list(store.iter_events()), events(4))
 
+    @case("E1", "a refused append leaves the head that a handle knows as it was", needs=("second handle",))
+    def test_e1_a_refusal_does_not_make_a_stale_handle_current(self) -> None:
+        store = self.filled(2)
+        other = self.beside(store)
+        store.append(event("evt_3", payload={"n": 3}))
+        attempts: list[tuple[Event, type[Exception]]] = [
+            (event("evt_1"), DuplicateEventError),
+            (event("evt_4", payload={"a": object()}), NonSerializableEventError),
+            (event("evt_4"), ConcurrentWriterError),
+            (event("evt_2"), DuplicateEventError),
+            (event("evt_4"), ConcurrentWriterError),
+        ]
+        for attempt, error in attempts:
+            with pytest.raises(error):
+                other.append(attempt)
+        same_events(list(store.iter_events()), events(3))
+
+    @case("E1", "a handle that has read the rest of the log may go on behind it", needs=("second handle",))
+    def test_e1_reading_the_rest_of_the_log_is_reading_to_its_end(self) -> None:
+        store = self.filled(2)
+        other = self.beside(store)
+        for n, after in ((3, "evt_2"), (5, "evt_3"), (7, "evt_7")):
+            store.append(event(f"evt_{n}", payload={"n": n}))
+            list(other.iter_events(after=after))
+            other.append(event(f"evt_{n + 1}", payload={"n": n + 1}))
+            list(store.iter_events())
+        same_events(list(store.iter_events()), events(8))
+
     @case("E1", "a stale handle's batch is refused whole", needs=("second handle", "append_many"))
     def test_e1_a_batch_of_a_stale_handle_is_refused_whole(self) -> None:
         store: Any = self.filled(2)
@@ -102,6 +131,9 @@ class WriterCases(StoreSuite):
 
         with pytest.raises(ConcurrentWriterError):
             store.append(event("evt_4"))
+        for batch in (events(1, start=4), events(3, start=4)):
+            with pytest.raises(ConcurrentWriterError):
+                store.append_many(batch, expected_count=3)
         same("the log", ids(list(other.iter_events())), ids(events(3)))
 
     @case(

@@ -11,10 +11,14 @@ from activegraph.conformance.processes import ask, options
 from activegraph.conformance.samples import event, events, ids
 from activegraph.conformance.suite import StoreSuite
 from activegraph.conformance.tracing import SyncTrace
-from activegraph.conformance.workload import append_batch, chain_problem, log_problem, numbered
-from activegraph.store.base import EventStore
+from activegraph.conformance.workload import append_batch, chain_problem, log_problem, numbered, raw_copy
+from activegraph.store.base import EventStore, RunRecord
+from activegraph.store.imports import import_run
+from activegraph.store.url import parse_store_url
 
 __all__ = ["CrashCases"]
+
+_MADE = "2026-05-15T10:32:01Z"
 
 
 class CrashCases(StoreSuite):
@@ -167,6 +171,29 @@ class CrashCases(StoreSuite):
         synced = trace.syncs(lambda: store.append_many([], sync=True))
         check(synced > 0, f"append_many([], sync=True){beside} left an earlier commit unsynced")
 
+    @case(
+        "F4", "a fork and an import have reached stable storage when they return", needs=("fork", "import", "storage")
+    )
+    def test_f4_forks_and_imports_reach_stable_storage(self) -> None:
+        parent = self.filled(20)
+        backend, url = self.backend(), self.parsed_url()
+        if self.offers("server"):
+            url = parse_store_url(self.hook("asynchronous")(self.store_url()))
+        named = {"parent_run_id": parent.run_id, "at_event_id": "evt_20", "label": None, "created_at": _MADE}
+        calls: dict[str, Callable[[], object]] = {
+            "fork_run": lambda: backend.fork_run(url, **named, new_run_id=self.new_run("fork")),  # type: ignore[attr-defined]  # by the need
+            "import_run": lambda: import_run(
+                url, RunRecord(self.new_run("import"), None, None, None, _MADE, None, None), raw_copy(events(20))
+            ),
+        }
+        if self.offers("server"):
+            for name, call in calls.items():
+                self._server_has_synced(name, url.raw, call)
+            return
+        with SyncTrace() as trace:
+            for name, call in calls.items():
+                check(trace.syncs(call) > 0, f"{name} returned without any call for stable storage")
+
     @case("F4", "sync=None and sync=False store the events like any append", needs=("append_many",))
     def test_f4_every_value_of_sync_stores_the_events(self) -> None:
         store: Any = self.open()
@@ -188,6 +215,14 @@ class CrashCases(StoreSuite):
         store.append_many([event("evt_8")], sync=False)
         store.append_many([], sync=True)
         check(is_synced(url), "append_many([], sync=True) left an earlier commit unsynced")
+
+    def _server_has_synced(self, name: str, url: str, call: Callable[[], object]) -> None:
+        synced = []
+        for _ in range(7):
+            call()
+            synced.append(self.hook("is_synced")(url))
+        # As above: other sessions write too.
+        check(sum(synced) >= 5, f"after {7 - sum(synced)} of 7 calls of {name} the server had not synced them")
 
     def _is_sound_and_goes_on(self, store: EventStore, where: str) -> None:
         count = store.count()

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from activegraph.conformance.cases import Lacking, case, check, same
-from activegraph.conformance.samples import event
+from activegraph.conformance.cases import Lacking, case, check, of_scale, same
+from activegraph.conformance.samples import ODD_TEXTS, event
 from activegraph.conformance.suite import StoreSuite
-from activegraph.errors import IncompatibleRuntimeState, InvalidRuntimeConfiguration
+from activegraph.errors import IncompatibleRuntimeState, InvalidRuntimeConfiguration, NonSerializableEventError
 from activegraph.store.base import RunRecord
 
 __all__ = ["RecordCases"]
@@ -53,6 +53,26 @@ class RecordCases(StoreSuite):
         handed = store.get_run()
         handed.label, handed.created_at, handed.parent_run_id = "changed", "never", "nobody"
         _tells(store, label="kept", created_at=_MADE, parent_run_id=None)
+
+    @case("G1", "texts of a record are kept whole, whatever their length and signs", needs=("metadata",))
+    def test_g1_texts_of_a_record_are_kept_whole(self) -> None:
+        for text in (*ODD_TEXTS, ""):
+            store: Any = self.open()
+            store.upsert_run(created_at=_MADE, label=text, goal=text)
+            _tells(store, label=text, goal=text)
+        store = self.open()
+        store.append(event("evt_1", "goal.created", {"goal": "know " * 2000}))
+        _tells(store, goal="know " * 2000)
+
+    @case("G1", "names in a record that no store could carry are refused, and nothing is recorded", needs=("metadata",))
+    def test_g1_names_that_no_store_can_carry_are_refused(self) -> None:
+        store: Any = self.open()
+        for name in ("frame_id", "parent_run_id", "forked_at_event_id"):
+            for text in ("a\x00b", "\ud800"):
+                with pytest.raises(NonSerializableEventError) as refusal:
+                    store.upsert_run(created_at=_MADE, label="refused", **{name: text})
+                same("path of the refusal", refusal.value.context.get("path"), name)
+        check(store.get_run() is None, "a refused record was stored")
 
     @case("G1", "None never erases what is recorded, and a new value replaces it", needs=("metadata",))
     def test_g1_none_never_erases(self) -> None:
@@ -146,7 +166,15 @@ class RecordCases(StoreSuite):
     @case("G2", "runs are listed by creation time, then id, with what is derived", needs=("metadata", "catalog"))
     def test_g2_runs_are_listed_by_creation_time_then_id(self) -> None:
         base = self.new_run()
-        made = {"d": ("3Z", 3), "a": ("2Z", 2), "c": ("2.500000Z", 1), "b": ("2Z", 2), "z": ("1Z", 1), "y": ("4Z", 4)}
+        made = {
+            "d": ("3Z", 3),
+            "b": ("2Z", 2),
+            "c": ("2.500000Z", 1),
+            "a": ("2Z", 2),
+            "B": ("2Z", 1),
+            "z": ("1Z", 1),
+            "y": ("4Z", 4),
+        }
         for name, (second, number) in made.items():
             store: Any = self.open(self.known_run(f"{base}{name}"))
             store.upsert_run(created_at=f"2001-01-01T00:00:0{second}", label=name)
@@ -160,7 +188,7 @@ class RecordCases(StoreSuite):
                 f"evt_{made[name][1] - 1}",
                 "idle" if made[name][1] == 2 else "stopped",
             )
-            for name in "zabcdy"
+            for name in "zBabcdy"
         ]
         for catalog in self.catalogs():
             found = [record for record in catalog.list_runs() if record.run_id.startswith(base)]
@@ -168,6 +196,33 @@ class RecordCases(StoreSuite):
             same(f"the list of runs by {catalog.name}", listed, expected)
             times = [each.created_at.rstrip("Z") for each in catalog.list_runs()]
             same(f"creation times as listed by {catalog.name}", times, sorted(times))
+
+    @case(
+        "G2", "a list of runs holds each run's whole record, of runs without events too", needs=("metadata", "catalog")
+    )
+    def test_g2_a_list_holds_whole_records(self) -> None:
+        told = {"parent_run_id": "parent", "forked_at_event_id": "evt_7", "goal": "to know", "frame_id": "frm_1"}
+        full, bare, empty = [self.open() for _ in range(3)]
+        stores: list[Any] = [full, bare, empty]
+        stores[0].upsert_run(created_at="2001-01-01T00:00:00.25Z", label="all", setup_count=0, **told)
+        stores[1].append(event("evt_1"))
+        stores[2].upsert_run(created_at=_MADE, setup_count=3)
+        stores[0].append(event("evt_1", "runtime.idle"))
+        for catalog in self.catalogs():
+            listed = {record.run_id: record for record in catalog.list_runs()}
+            for store in stores:
+                same(f"a record as listed by {catalog.name}", listed.get(store.run_id), store.get_run())
+
+    @case("G2", "a list of runs is whole, however many there are", needs=("metadata", "catalog"))
+    def test_g2_a_list_of_many_runs_is_whole(self) -> None:
+        runs = [self.new_run() for _ in range(of_scale(105, 1_050))]
+        for run in runs:
+            store: Any = self.open(run)
+            store.upsert_run(created_at=_MADE)
+            store.close()
+        for catalog in self.catalogs():
+            known = [record.run_id for record in catalog.list_runs() if record.run_id in set(runs)]
+            same(f"runs made at one time as listed by {catalog.name}", known, sorted(runs))
 
     @case("G3", "the most recent run is the one that was appended to last", needs=("metadata", "catalog"))
     def test_g3_the_most_recent_run_was_appended_to_last(self) -> None:
@@ -195,6 +250,11 @@ class RecordCases(StoreSuite):
         _most_recent(catalogs, "new")
         stores["old"].upsert_run(created_at=stores["old"].get_run().created_at, label="touched")
         _most_recent(catalogs, "new")
+        for n in range(2, 8):
+            stores["old"].append(event(f"evt_{n}"))
+        _most_recent(catalogs, "old")
+        stores["new"].append(event("evt_3"))
+        _most_recent(catalogs, "new")
 
     @case("G4", "a run exists from its first append or record on", needs=("metadata",))
     def test_g4_a_run_exists_once_something_is_known_of_it(self) -> None:
@@ -205,6 +265,12 @@ class RecordCases(StoreSuite):
         recorded: Any = self.open()
         recorded.upsert_run(created_at=_MADE)
         _tells(recorded, run_id=recorded.run_id, event_count=0)
+
+    @case("G4", "the goal of a first batch is found wherever in it it stands", needs=("metadata", "append_many"))
+    def test_g4_the_goal_of_a_first_batch_is_found(self) -> None:
+        store: Any = self.open()
+        store.append_many([event("evt_1"), event("evt_2", "goal.created", {"goal": "to know"}), event("evt_3")])
+        _tells(store, goal="to know", event_count=3, last_event_id="evt_3")
 
     @case("G4", "opening and reading a run that does not exist leaves no run behind", needs=("metadata", "catalog"))
     def test_g4_merely_opening_makes_no_run(self) -> None:

@@ -91,6 +91,27 @@ class ForkCases(StoreSuite):
                 )
         same("record of the parent", parent.get_run(), before)
 
+    @case("H1", "a fork's record takes nothing else from its parent", needs=("fork", "metadata"))
+    def test_h1_a_fork_takes_no_label_and_no_lineage_of_its_parent(self) -> None:
+        for name, fork in self._forks():
+            for setup, kept in ((None, {None, 0}), (0, {0}), (9, {3})):
+                parent: Any = self._parent(4)
+                made = parent.get_run().created_at
+                parent.upsert_run(
+                    created_at=made, label="l", setup_count=setup, parent_run_id="before", forked_at_event_id="evt_0"
+                )
+                run = self.new_run("fork")
+                fork(parent_run_id=parent.run_id, new_run_id=run, at_event_id="evt_3", label=None, created_at=_MADE)
+                store: Any = self.open(run)
+                record = store.get_run()
+                same(f"label of a fork without one by {name}", record.label, None)
+                lineage = (record.parent_run_id, record.forked_at_event_id)
+                same(f"lineage of a fork of a fork by {name}", lineage, (parent.run_id, "evt_3"))
+                check(
+                    record.setup_count in kept,
+                    f"the fork of 3 events has the setup_count {record.setup_count}, its parent {setup}",
+                )
+
     @case("H2", "a fork of what is not there, or into a taken id, is refused and leaves no trace", needs=("fork",))
     def test_h2_a_fork_that_cannot_be_made_leaves_no_trace(self) -> None:
         parent, taken, unknown = self._parent(3), self._parent(2), self.new_run()

@@ -68,6 +68,22 @@ class CopyCases(StoreSuite):
             check(problem is None, f"the imported run is no chain: {problem}")
             same("digests", [row.digest for row in store.iter_raw()], [row.digest for row in raw_copy(events(6))])
 
+    @case("I1", "a run without events is imported as well: its record", needs=("import", "metadata"))
+    def test_i1_a_run_without_events_is_imported(self) -> None:
+        record = self._record(label="l", goal="g", setup_count=0)
+        same("what the import tells", self._import(record, []), ImportResult(0, 0))
+        store: Any = self.open(record.run_id)
+        same("the record", store.get_run(), record)
+        same("count()", store.count(), 0)
+
+    @case("I2", "an event that is there in another spelling of the same content is no conflict", needs=("import",))
+    def test_i2_another_spelling_is_no_conflict(self) -> None:
+        record, rows = self._record(), raw_copy(events(3))
+        self._import(record, rows)
+        respelt = [replace_row(row, payload=f'{{ "n" : {n} }}') for n, row in enumerate(rows, start=1)]
+        same("import of the same in another spelling", self._import(record, respelt), ImportResult(0, 3))
+        same_events(list(self.open(record.run_id).iter_events()), events(3))
+
     @case("I2", "importing again writes nothing, and a prefix that is there is completed", needs=("import",))
     def test_i2_an_import_can_be_repeated_and_completed(self) -> None:
         record, rows = self._record(), raw_copy(events(6))
@@ -133,6 +149,9 @@ class CopyCases(StoreSuite):
         store: Any = self.open(record.run_id)
         told = store.get_run()
         same("label, goal and frame", (told.label, told.goal, told.frame_id), ("l", "g", "f"))
+        store.upsert_run(created_at=_MADE, label="mine")
+        self._import(replace(record, label="l", goal="g", frame_id="f"), raw_copy(events(2)))
+        same("a label that was there", store.get_run().label, "mine")
 
     @case(
         "I5", "an import that is cut off at any event leaves nothing of itself, and can be repeated", needs=("import",)

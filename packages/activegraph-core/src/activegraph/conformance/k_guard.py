@@ -11,11 +11,16 @@ from activegraph.conformance.cases import case, check, same
 from activegraph.conformance.catalog import doors
 from activegraph.conformance.samples import events, same_events
 from activegraph.conformance.suite import StoreSuite
-from activegraph.conformance.workload import append_batch, log_problem, numbered
+from activegraph.conformance.workload import append_batch, log_problem, numbered, raw_copy
 from activegraph.errors import SchemaVersionMismatch
-from activegraph.store.runs import get_run, list_runs, most_recent_run_id
+from activegraph.store.base import RunRecord
+from activegraph.store.imports import import_run
+from activegraph.store.runs import fork_run, get_run, list_runs, most_recent_run_id
+from activegraph.store.url import parse_store_url
 
 __all__ = ["GuardCases"]
+
+_MADE = "2026-05-15T10:32:01Z"
 
 _VERSIONS: dict[str, tuple[str | None, ...]] = {
     "schema_version": ("1", "99", "", "\u00b2 or so", None),
@@ -61,8 +66,22 @@ class GuardCases(StoreSuite):
                 "most_recent_run_id()": lambda: most_recent_run_id(url),  # noqa: B023 - called at once
                 "get_run()": lambda: get_run(url, "run"),  # noqa: B023 - called at once
             }
+            if hasattr(self.backend(), "fork_run"):
+                opens["fork_run()"] = lambda: fork_run(url, run_id="run", at_event="evt_2")  # noqa: B023 - called at once
+                opens["the backend's fork_run()"] = lambda: self._fork_at(url)  # noqa: B023 - called at once
+            if self.offers("import"):
+                opens["import_run()"] = lambda: self._import_at(url)  # noqa: B023 - called at once
             self._refuses(opens, f"{key}={value!r}")
             same(f"what is there after all was refused for {key}={value!r}", self.state_of(url), before)
+
+    def _fork_at(self, url: str) -> object:
+        backend: Any = self.backend()
+        named = {"parent_run_id": "run", "new_run_id": "fork", "at_event_id": "evt_2"}
+        return backend.fork_run(parse_store_url(url), **named, label=None, created_at=_MADE)
+
+    def _import_at(self, url: str) -> object:
+        record = RunRecord("import", None, None, None, _MADE, None, None)
+        return import_run(parse_store_url(url), record, raw_copy(events(2)))
 
     @case("K1", "a handle that was opened before is not affected by a right version", needs=("schema version",))
     def test_k1_the_right_version_is_accepted(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -60,6 +61,11 @@ class DamageCases(StoreSuite):
             )
             same_events(list(store.iter_events(after="evt_3")), events(2, start=4))
             same("count()", store.count(), 5)
+            for name, read in _further_reads(store):
+                with pytest.raises(CorruptedEventPayloadError) as refusal:
+                    for each in read():
+                        thaw(each.payload)
+                same(f"event of the error by {name}", refusal.value.context.get("event_id"), "evt_3")
             if hasattr(store, "iter_raw"):
                 same("the raw rows", [row.payload for row in store.iter_raw()][2], text)
             self._found_by_the_check(run_id, "evt_3")
@@ -68,17 +74,21 @@ class DamageCases(StoreSuite):
 
     @case("M1", "a missing position is told by every read that passes it", needs=("damaged row",))
     def test_m1_a_missing_position_is_told(self) -> None:
-        stored = self._stored(5)
-        run_id = stored.run_id
-        self.damage(run_id, 3, delete=True)
-        store = self.again(stored)
-        found: list[str] = []
-        with pytest.raises(LogInconsistencyError) as refusal:
-            found += (each.id for each in store.iter_events())
-        same("run of the error", refusal.value.context.get("run_id"), run_id)
-        check(refusal.value.context.get("reason") in ("gap", "order"), "the error's reason is neither gap nor order")
-        check(store.get_event("evt_5") is not None, "an event behind the gap cannot be read")
-        self._found_by_the_check(run_id, None)
+        for missing in (1, 3):
+            stored = self._stored(5)
+            run_id = stored.run_id
+            self.damage(run_id, missing, delete=True)
+            store: Any = self.again(stored)
+            reads: dict[str, Callable[[], Any]] = {"iter_events()": store.iter_events, **dict(_further_reads(store))}
+            reads.pop("iter_types()", None)
+            for name, read in reads.items():
+                with pytest.raises(LogInconsistencyError) as refusal:
+                    list(read())
+                context = refusal.value.context
+                same(f"run of the error by {name}", context.get("run_id"), run_id)
+                check(context.get("reason") in ("gap", "order"), "the error's reason is neither gap nor order")
+            check(store.get_event("evt_5") is not None, "an event behind the gap cannot be read")
+            self._found_by_the_check(run_id, None)
 
     @case(
         "M1",
@@ -164,3 +174,13 @@ class DamageCases(StoreSuite):
 
         report = verify_run(self.store_url(), run_id)
         check(report.ok, f"the integrity check finds {report.reason} in a sound run")
+
+
+def _further_reads(store: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Ways of reading a run of five events whole, beside `iter_events`."""
+    if hasattr(store, "iter_range"):
+        yield "iter_range()", store.iter_range
+    if hasattr(store, "tail"):
+        yield "tail(5)", lambda: store.tail(5)
+    if hasattr(store, "iter_types"):
+        yield "iter_types()", lambda: store.iter_types("note.made")

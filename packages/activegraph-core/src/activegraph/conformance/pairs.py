@@ -168,6 +168,22 @@ class PairConformance:
             with pytest.raises(StoreNotFoundError):
                 migrate(self.source.empty_url(), self.destination.store_url())
 
+    @case("I7", "a run that grows meanwhile is copied as it was at the beginning", needs=("migrate", "append_many"))
+    def test_i7_a_growing_run_is_copied_as_it_was(self) -> None:
+        store: Any = self.source.filled(3000)
+        grown = 0
+
+        def grow(done: int, total: int) -> None:
+            nonlocal grown
+            if grown < 6:
+                grown += 1
+                store.append_many(events(700, start=store.count() + 1))
+
+        (report,) = self._migrate([store.run_id], on_events=grow).runs
+        check(grown > 1, "the source did not grow while it was read")
+        same("the report", (report.status, report.events_migrated, report.error), ("ok", 3000, None))
+        same_events(list(self._copied(store.run_id).iter_events()), events(3000))
+
     @case(
         "I8",
         "progress is told run by run in order, and an exception from whoever listens is ignored",

@@ -286,7 +286,9 @@ class StoreSuite:
         failed = [message for message in told if "error" in message]
         check(not failed, f"a process failed: {failed[:1]}")
         same("runs of the processes that were killed", [message["run"] for message in told], runs[: len(told)])
-        check(len(told) >= min(len(runs), 3), "no process was killed")
+        # An action without any step, like a close that has nothing to release, leaves no place in it to die at.
+        least = 3 if told and told[0]["of"] else 2
+        check(len(told) >= min(len(runs), least), "no process was killed")
         return told
 
     def state_of(self, url: str | None) -> object:
