@@ -554,6 +554,21 @@ def test_a_password_in_the_address_is_told_in_no_form(server: ModelServer, provi
     assert [secret for secret in ("p@ss-word", "p%40ss-word", basic) if secret in told] == []
 
 
+@BOTH
+def test_a_key_in_the_query_of_an_address_is_told_in_no_form(server: ModelServer, provider: Provider) -> None:
+    url = server.anthropic_url if provider is AnthropicProvider else server.openai_url
+    # The server answers that it knows no such path, and quotes it.
+    model = provider(base_url=f"{url}?v=1&token=q%2Dsecret-0815")
+
+    with pytest.raises(LLMBehaviorError) as failure:
+        model.complete(**asked(provider))
+
+    told = "".join(traceback.format_exception(failure.value)) + repr(failure.value.payload_extras)
+    assert "no such path" in told
+    assert "v=1" in told
+    assert "secret-0815" not in told
+
+
 class Fake:
     """A client of a test's own: an answer for each call, and the arguments that it was called with."""
 

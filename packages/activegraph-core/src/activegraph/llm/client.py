@@ -21,6 +21,9 @@ _Answer = TypeVar("_Answer")
 
 _SECONDS_TO_COUNT = 60.0
 
+_SHORTEST_KEY = 8
+"""Characters; what is shorter is a version or a switch, and would be masked wherever it is written."""
+
 
 class LazyClient:
     """One provider's client.
@@ -111,13 +114,16 @@ class LazyClient:
 
 
 def _credentials_in(url: str | None) -> set[str]:
-    """A password in an address, as it stands there, as it is meant, and as the header that is made of it."""
+    """What an address holds of secrets: a password as it stands there, as it is meant, and as the header that is
+    made of it; and the values of its query that are long enough to be a key."""
     try:
         parts = urlsplit(url or "")
         user, password = parts.username or "", parts.password
     except ValueError:  # no address; the client says so
         return set()
-    if not password:
-        return set()
-    meant = unquote(password)
-    return {password, meant, b64encode(f"{unquote(user)}:{meant}".encode()).decode()}
+    values = [pair.partition("=")[2] for pair in parts.query.split("&")]
+    found = {form for value in values for form in (value, unquote(value)) if len(form) >= _SHORTEST_KEY}
+    if password:
+        meant = unquote(password)
+        found |= {password, meant, b64encode(f"{unquote(user)}:{meant}".encode()).decode()}
+    return found
