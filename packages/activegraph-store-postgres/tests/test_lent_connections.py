@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -276,6 +279,23 @@ def test_dead_connections_of_a_pool_are_passed_over(postgres_url: str, caplog: p
     assert {record.message for record in caplog.records if record.name == "activegraph.store"} == {
         "connection lost, reconnecting (attempt 1)"
     }
+
+
+def test_a_connection_that_the_pool_has_given_up_is_not_held_on_to(
+    pool: psycopg_pool.ConnectionPool[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR, "psycopg.pool")  # its warnings hold the connections that they name
+    store = PostgresEventStore(pool, "run_a")
+    store.append(event("evt_1"))
+    with pool.connection() as connection:
+        given_up = weakref.ref(connection)
+        connection.close()
+    del connection
+    store.append(event("evt_2"))
+
+    gc.collect()
+    assert given_up() is None
+    assert store.count() == 2
 
 
 def test_a_transaction_holds_one_connection_of_the_pool(pool: psycopg_pool.ConnectionPool[Any]) -> None:

@@ -261,6 +261,7 @@ class Pool:
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
+        self._kept: dict[int, Session] = {}
         self.place = _place_of_pool(pool)
         self.lock = RLock()
 
@@ -280,7 +281,9 @@ class Pool:
     def _session_of(self, connection: Any) -> Session | None:
         """A session on the connection, in autocommit; None if it is dead."""
         try:
-            session = Session(connection)
+            session = self._kept.get(id(connection))
+            if session is None or session.connection is not connection:
+                session = Session(connection)
             if not connection.autocommit:
                 # A client-side switch: without it each operation would cost BEGIN and COMMIT.
                 connection.autocommit = session.restore_autocommit = True
@@ -307,10 +310,21 @@ class Pool:
                 _close_quietly(connection)
             elif session.restore_autocommit and not connection.closed:
                 session.restore_autocommit = connection.autocommit = False
+            self._keep(session)
         except psycopg().Error:
             _close_quietly(connection)
         finally:
             self._pool.putconn(connection)
+
+    def _keep(self, session: Session) -> None:
+        """Keep a session for when its connection comes again, unless it is lost or holds what was read."""
+        number = id(session.connection)
+        if session.broken or session.undecided or session.has_read:
+            self._kept.pop(number, None)
+        elif self._kept.get(number) is not session:
+            # A connection that is new means that the pool may have given up others.
+            self._kept = {key: kept for key, kept in self._kept.items() if not kept.connection.closed}
+            self._kept[number] = session
 
     def settle(self, session: Session, backend_pid: int) -> None:
         """What is prepared is the owner's business."""
@@ -318,6 +332,7 @@ class Pool:
 
     def close(self) -> None:
         """The pool stays with its owner."""
+        self._kept.clear()
 
 
 def _warn_lost(run_id: str | None, attempt: int, failure: BaseException | None) -> None:

@@ -7,7 +7,6 @@ Nothing of the connection is left changed.
 
 from __future__ import annotations
 
-import select
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -35,11 +34,13 @@ class Session:
         """Process id of the server's end as the driver was told; it can't be asked for after a loss."""
         self.undecided = False
         """Whether a commit is on its way, so that a loss now leaves its outcome open."""
+        self.has_read = False
+        """Whether the cursor holds what a query has found."""
         self._cursor = _cursor(connection)
-        self._poll: Any = None
 
     def read(self, sql: str, params: Sequence[object] = ()) -> Any:
         """The cursor of a query; rows are plain tuples, whatever row factory the connection has."""
+        self.has_read = True
         if self.connection.autocommit or self.status != IDLE:
             return self._cursor.execute(sql, params, binary=True)
         with self.connection.transaction():
@@ -73,23 +74,20 @@ class Session:
         self.undecided = False
 
     def is_gone(self) -> bool:
-        """Whether this idle session is known to be dead; one look at its socket, nothing is sent.
+        """Whether this idle session is known to be dead; its socket is looked at, nothing is sent.
 
         A server that ends a session says so and closes the socket. Finding that out before a statement
         is sent means that there is no outcome to be unsure about.
         """
         if self.broken or self.connection.closed:
             return True
-        if self._poll is None:
-            self._poll = select.poll()
-            self._poll.register(self.connection.pgconn.socket, select.POLLIN)
-        for _ in range(3):
-            if not self._poll.poll(0):
-                return False
-            try:
-                self.connection.pgconn.consume_input()
-            except psycopg().Error:
-                return True
+        # What the server had to say comes with the first look, that it has closed the socket with the second.
+        # Neither lets another thread run, as asking the socket whether there is anything would.
+        try:
+            self.connection.pgconn.consume_input()
+            self.connection.pgconn.consume_input()
+        except psycopg().Error:
+            return True
         return bool(self.connection.closed)
 
     @property
