@@ -192,7 +192,7 @@ def test_colour_is_left_out_where_it_is_not_wanted(url: str) -> None:
     assert "\x1b[" not in _on_a_terminal("--no-color", "inspect", url, "-r", "nope")
 
 
-@pytest.mark.parametrize("option", ["--json", "-j", "-qj"])
+@pytest.mark.parametrize("option", ["--json", "--json=true", "-j", "-qj"])
 def test_colour_is_left_out_beside_json(url: str, option: str) -> None:
     assert "\x1b[" not in _on_a_terminal("inspect", url, "-r", "nope", option)
 

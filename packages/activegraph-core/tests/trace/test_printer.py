@@ -228,6 +228,7 @@ def test_a_number_of_any_length_is_shown(capsys: pytest.CaptureFixture[str]) -> 
     runtime.print_graph()
 
     created, counted, *_, in_graph = capsys.readouterr().out.splitlines()[:5]
+    assert digits in runtime.trace.causal_chain("sum#1")
     assert created.count(digits) == in_graph.count(digits) == 2
     assert counted == f'[event.emitted]           counted {{"n":{{"$ag.int":"{digits}"}}}}'
 

@@ -43,7 +43,7 @@ def run(arguments: list[str]) -> int:
 def _wants_json(tokens: list[str]) -> bool:
     """Whether a program reads this: what is said beside its JSON is for a file or a screen that it chooses."""
     words = tokens[: tokens.index("--")] if "--" in tokens else tokens
-    return not {"--json", "-j"}.isdisjoint(words)
+    return any(word.partition("=")[0] in ("--json", "-j") for word in words)
 
 
 def _run(tokens: list[str], options: GlobalOptions, console: Console) -> int:

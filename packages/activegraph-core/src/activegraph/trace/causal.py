@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from activegraph.core.event import Event
 from activegraph.trace.calls import dollars, error_reason
-from activegraph.trace.printer import on_one_line
+from activegraph.trace.printer import on_one_line, value_text
 from activegraph.trace.reading import events_of_type
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def causal_chain(graph: Graph, object_id: str) -> str:
     data: Any = present.data if present is not None else recorded["data"]
     label = data.get("title") or data.get("text")
     head = f"{object_id} ({present.type if present is not None else recorded['type']})"
-    head += f' "{label}"' if label else ""
+    head += f' "{value_text(label)}"' if label else ""
     lines = [head + ("" if present is not None else " (removed)")]
     lines += _calls(graph, _provenance(present, recorded))
     seen: set[str] = set()

@@ -24,6 +24,7 @@ __all__ = [
     "on_one_line",
     "print_lines",
     "replayed_line",
+    "value_text",
 ]
 
 TAG_COL = 26
@@ -184,13 +185,14 @@ def _line(tag: str, text: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "?" if value is None else _text(value)
+    return "?" if value is None else value_text(value)
 
 
-def _text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """`str(value)`; in canonical form where it holds an integer longer than the interpreter shows."""
     try:
         return str(value)
-    except ValueError:  # an integer of more digits than the interpreter shows
+    except ValueError:
         return encode_plain(value).decode("utf-8")
 
 
@@ -203,13 +205,13 @@ def _label(data: Mapping[str, Any]) -> Any:
 
 
 def _quoted(label: Any) -> str:
-    return "" if label is None else f' "{_text(label)}"'
+    return "" if label is None else f' "{value_text(label)}"'
 
 
 def _object(created: Mapping[str, Any]) -> str:
     data = _dict(created.get("data"))
     status = data.get("status")
-    return f"{_shown(created.get('id'))}{_quoted(_label(data))}{f' ({_text(status)})' if status else ''}"
+    return f"{_shown(created.get('id'))}{_quoted(_label(data))}{f' ({value_text(status)})' if status else ''}"
 
 
 def _edge(relation: Mapping[str, Any]) -> str:
