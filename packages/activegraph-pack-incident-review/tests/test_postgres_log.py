@@ -137,10 +137,11 @@ def test_ordinary_lines_do_not_fill_the_quiet_time(log: Path) -> None:
 def test_lines_that_are_no_json_are_counted_with_their_numbers_and_harm_nothing(log: Path) -> None:
     timeless = error("XX000", "a").replace("2026", "when")
     lines = [b"plain text", error("XX000", "a"), b'{"timestamp": "cut', b"\x00\xff", b"[]", b"{}", timeless]
+    lines.append(b'{"timestamp": ' + b"[" * 99_999 + b"]" * 99_999 + b"}")
 
     *_, unreadable = read_signals(write_log(log, lines))
 
-    assert (unreadable.kind, unreadable.count, unreadable.lines) == ("unreadable", 6, (1, 3, 4, 5, 6, 7))
+    assert (unreadable.kind, unreadable.count, unreadable.lines) == ("unreadable", 7, (1, 3, 4, 5, 6, 7, 8))
 
 
 def test_a_last_line_that_was_cut_off_is_one_of_them(log: Path) -> None:

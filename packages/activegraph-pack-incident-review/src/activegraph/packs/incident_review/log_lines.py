@@ -39,7 +39,7 @@ def decode_line(line: bytes) -> LogLine | None:
     """The line's fields, or None for what is no line of a jsonlog (one without a readable time is none)."""
     try:
         fields = _decode(line)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
     except UnicodeDecodeError:
         # Databases in SQL_ASCII write what their clients sent; the rest of such a line is still good.
