@@ -101,7 +101,30 @@ def test_a_model_that_no_provider_knows_is_refused(cli: Cli) -> None:
     assert "oracle-9" in result.err
 
 
-def test_a_refused_key_ends_the_review_and_the_next_start_begins_a_new_one(cli: Cli, server: ModelServer) -> None:
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("answered", [0, 9, 10])
+def test_a_review_that_a_failure_ended_is_begun_again_before_it_and_asks_nothing_twice(
+    cli: Cli, server: ModelServer, answered: int, times: int
+) -> None:
+    write_log(Path("server.json"), [error("53300", "too many clients already", seconds=1000 * n) for n in range(2)])
+    asked = [*REVIEW, *REVIEW]
+    done = len(REVIEW) + answered
+    server.replies(*asked[:done], *[Refusal(401, "invalid x-api-key")] * times)
+    failed = [quickstart(cli) for _ in range(times)]
+    server.replies(*asked[done:])
+
+    result = quickstart(cli)
+
+    assert [(each.code, each.out) for each in failed] == [(1, "")] * times
+    assert (result.code, result.err) == (0, "")
+    assert result.out.count("     Pool them. (line ") == 2
+    assert len(server.requests) == len(asked) + times
+    requests = len(server.requests)
+    assert quickstart(cli) == result
+    assert len(server.requests) == requests
+
+
+def test_a_refused_key_ends_the_review_and_the_next_start_goes_on(cli: Cli, server: ModelServer) -> None:
     server.replies(Refusal(401, "invalid x-api-key"))
     failed = quickstart(cli)
     server.replies(*REVIEW)

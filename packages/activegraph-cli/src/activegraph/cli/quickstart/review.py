@@ -17,7 +17,7 @@ from activegraph.cli.quickstart.methods import Method
 from activegraph.core.clock import Clock
 from activegraph.core.graph import Graph
 from activegraph.errors import IncompatibleRuntimeState, RunNotFoundError, StoreNotFoundError
-from activegraph.operations.reading import open_run
+from activegraph.operations.reading import StoredRun, open_run
 from activegraph.packs.incident_review.host import (
     FINISHED_EVENT,
     INPUT_EVENT,
@@ -29,7 +29,7 @@ from activegraph.packs.incident_review.host import (
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.loading import load_graph
 from activegraph.runtime.runtime import Runtime
-from activegraph.store.runs import list_runs, open_store
+from activegraph.store.runs import fork_run, list_runs, open_store
 
 __all__ = ["ReviewInput", "StoredReview", "find_review", "go_on", "reading_review", "stored_review"]
 
@@ -59,7 +59,8 @@ class StoredReview:
         incidents: How many incidents were added.
         complete: Whether these are all of the input.
         finished: Whether they are, and nothing is left to do.
-        failed: Whether one of its steps failed, so that nothing can follow from it.
+        before_failure: Id of the event before the first step that failed, so that nothing could follow from
+            it; None where none did.
     """
 
     run_id: str
@@ -67,7 +68,7 @@ class StoredReview:
     incidents: int
     complete: bool
     finished: bool
-    failed: bool
+    before_failure: str | None
 
 
 def stored_review(url: str, run_id: str) -> StoredReview | None:
@@ -80,22 +81,40 @@ def stored_review(url: str, run_id: str) -> StoredReview | None:
             goals = sum(1 for _ in run.of_types("goal.created"))
             complete = any(True for _ in run.of_types(FINISHED_EVENT))
             finished = complete and run.newest(1)[0].type == "runtime.idle"
-            failed = any(_is_fatal(event.payload) for event in run.of_types("behavior.failed"))
-            return StoredReview(run_id, first.event().payload, goals, complete, finished, failed)
+            before_failure = _event_before_failure(run)
+            return StoredReview(run_id, first.event().payload, goals, complete, finished, before_failure)
     except (StoreNotFoundError, RunNotFoundError):
         return None
 
 
+def _event_before_failure(run: StoredRun) -> str | None:
+    failed = next((event for event in run.of_types("behavior.failed") if _is_fatal(event.payload)), None)
+    if failed is None:
+        return None
+    wanted = (failed.payload["behavior"], failed.payload["event_id"])
+    before = None
+    for row in run.rows():
+        if row.type == "behavior.started" and _invocation(row.event().payload) == wanted:
+            break
+        if row.type != "pattern.matched":  # with it the invocation has begun
+            before = row.id
+    return before
+
+
+def _invocation(started: Mapping[str, Any]) -> tuple[Any, Any]:
+    return started["behavior"], started["event_id"]
+
+
 def find_review(url: str, payload: Mapping[str, Any]) -> StoredReview | None:
-    """The newest review of this input that a store holds, finished or not; one that failed is none."""
+    """The newest review of this input that a store holds, finished or not; what somebody forked is none."""
     try:
         records = list_runs(url)
     except StoreNotFoundError:
         return None
     for record in reversed(records):
-        if record.forked_at_event_id is None:
+        if record.forked_at_event_id is None or record.label == _AGAIN:
             found = stored_review(url, record.run_id)
-            if found is not None and dict(found.payload) == dict(payload) and not found.failed:
+            if found is not None and dict(found.payload) == dict(payload):
                 return found
     return None
 
@@ -113,13 +132,17 @@ def go_on(
     """Review what is left of an input, and return the id of its run.
 
     Args:
-        stored: The unfinished run to go on with; None for a new one.
+        stored: The unfinished run to go on with; None for a new one. One that failed stays as it is, and its
+            fork from before the failure is gone on with: what was answered until then is not asked again.
         run_id: Of a new run; a fresh one by default.
 
     Raises:
         IncompatibleRuntimeState: A behavior failed; the message says which and why.
     """
-    with _runtime(url, review, stored, clock=clock, method=method, run_id=run_id, budget=budget) as runtime:
+    provider = method.make_provider()
+    if stored is not None and stored.before_failure is not None:
+        stored = _begun_again(url, stored)
+    with _runtime(url, review, stored, provider, clock=clock, method=method, run_id=run_id, budget=budget) as runtime:
         runtime.load_pack(method.make_pack(runtime.graph), method.settings)
         done = 0 if stored is None else stored.incidents
         if done:
@@ -135,10 +158,20 @@ def go_on(
         return runtime.run_id
 
 
+_AGAIN = "begun again before a failure"
+"""Label of the forks that go on with a review that failed."""
+
+
+def _begun_again(url: str, failed: StoredReview) -> StoredReview | None:
+    fork = fork_run(url, run_id=failed.run_id, at_event=str(failed.before_failure), label=_AGAIN)
+    return stored_review(url, fork.new_run_id)
+
+
 def _runtime(
     url: str,
     review: ReviewInput,
     stored: StoredReview | None,
+    provider: Any,
     *,
     clock: Clock,
     method: Method,
@@ -148,7 +181,7 @@ def _runtime(
     options: dict[str, Any] = {
         "behaviors": [],
         "budget": budget,
-        "llm_provider": method.make_provider(),
+        "llm_provider": provider,
         "llm_retry_max_attempts": method.attempts,
         "durability": method.durability,
     }
@@ -183,7 +216,7 @@ def _refuse_failures(runtime: Runtime, method: Method) -> None:
         fix = (
             "This is a bug of the reference pack; the event holds the traceback."
             if method.model is None
-            else "Start again when the cause is gone; a new run is then added, and this one stays as it is."
+            else "Start again when the cause is gone; what was answered until then is not asked again."
         )
         raise IncompatibleRuntimeState(
             f"behavior {failure.behavior!r} failed in run {runtime.run_id!r}: {reason}",
