@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from decimal import Decimal
+from decimal import Decimal, Inexact, localcontext
 from typing import Any
 
 import pytest
@@ -31,6 +31,14 @@ def million(provider: Any, model: str) -> tuple[Decimal, Decimal]:
 )
 def test_prices_of_claude_models(model: str, price: tuple[str, str]) -> None:
     assert million(AnthropicProvider(), model) == tuple(map(Decimal, price))
+
+
+@pytest.mark.parametrize("traps", [[], [Inexact]], ids=["rounds", "traps"])
+def test_a_price_is_exact_whatever_the_program_does_with_decimals(traps: list[Any]) -> None:
+    with localcontext(prec=2, traps=traps):
+        cost = AnthropicProvider().estimate_cost(input_tokens=12_345, output_tokens=678, model="claude-sonnet-4-5")
+
+    assert cost == Decimal("0.047205")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, Inexact, localcontext
 from typing import Any
 
 import pytest
@@ -202,6 +202,19 @@ class TestCost:
         runtime = run(provider, {"max_cost_usd": "0.3"}, asker(max_tokens=1, tools=[look()]))
 
         assert runtime.budget.cost_used == Decimal("0.3")
+
+    @pytest.mark.parametrize("traps", [[], [Inexact]], ids=["rounds", "traps"])
+    def test_costs_are_exact_whatever_the_program_does_with_decimals(self, traps: list[Any]) -> None:
+        provider = ScriptedProvider(asking(("look", {}), cost_usd=Decimal("0.0123")), answer(cost_usd=Decimal("1.2")))
+        with localcontext(prec=2, traps=traps):
+            runtime = run(
+                provider, {"max_cost_usd": "1.2523"}, asker(max_tokens=900, tools=[look(cost_per_call="0.04")])
+            )
+
+        assert runtime.budget.cost_used == Decimal("1.2523")
+        assert runtime.graph.objects("note")
+        requested = of_type(runtime, "llm.requested")
+        assert [e.payload["budget_remaining_usd"] for e in requested] == ["1.2523", "1.2000"]
 
 
 class TestSeconds:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
+from activegraph.core.exact import EXACT
 from activegraph.core.log_lines import say
 from activegraph.errors import InvalidRuntimeConfiguration
 from activegraph.errors.base import shown
@@ -47,7 +48,8 @@ class PriceTable:
     def cost(self, *, input_tokens: int, output_tokens: int, model: str) -> Decimal:
         """US dollars, exact."""
         price = self._price_of(model)
-        return Decimal(input_tokens) * price.input / _MILLION + Decimal(output_tokens) * price.output / _MILLION
+        asked = EXACT.divide(EXACT.multiply(input_tokens, price.input), _MILLION)
+        return EXACT.add(asked, EXACT.divide(EXACT.multiply(output_tokens, price.output), _MILLION))
 
     def _price_of(self, model: str) -> Price:
         matching = [prefix for prefix in self._prices if model.startswith(prefix)]

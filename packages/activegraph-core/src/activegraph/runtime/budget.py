@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from activegraph.core.clock import Clock
+from activegraph.core.exact import EXACT
 from activegraph.errors import InvalidRuntimeConfiguration
 from activegraph.errors.base import shown
 
@@ -128,7 +129,7 @@ class Budget:
                 self._say_near_limit(key, used, limit)
                 if used >= limit:
                     return key
-        if self.cost_limit is not None and self.cost_used * 5 >= self.cost_limit * 4:
+        if self.cost_limit is not None and EXACT.multiply(self.cost_used, 5) >= EXACT.multiply(self.cost_limit, 4):
             self._say_near_limit(_COST, self.used[_COST], self.limits[_COST])
             if self.cost_used >= self.cost_limit:
                 return _COST
@@ -148,7 +149,7 @@ class Budget:
 
     def add_cost(self, amount: Any) -> None:
         """Add the cost of a call, in US dollars."""
-        self.cost_used += _money(amount)
+        self.cost_used = EXACT.add(self.cost_used, _money(amount))
         self.used[_COST] = float(self.cost_used)
         if self.on_cost is not None:
             self.on_cost(self)
@@ -162,11 +163,11 @@ class Budget:
         """What is left in US dollars, never below 0; None without a limit."""
         if self.cost_limit is None:
             return None
-        return max(self.cost_limit - self.cost_used, Decimal(0))
+        return max(EXACT.subtract(self.cost_limit, self.cost_used), Decimal(0))
 
     def cost_remaining(self, prospective: Any) -> bool:
         """Whether a further cost of this size would stay within the limit."""
-        return self.cost_limit is None or self.cost_used + _money(prospective) <= self.cost_limit
+        return self.cost_limit is None or EXACT.add(self.cost_used, _money(prospective)) <= self.cost_limit
 
     def snapshot(self) -> dict[str, Any]:
         """Use and limits as plain values; elapsed seconds are left out, so that logs are reproducible."""

@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from activegraph.core.codec import decode_canonical
+from activegraph.core.exact import EXACT
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.log_rows import LogRow
 from activegraph.runtime.scanner import LogScanner
@@ -39,7 +40,7 @@ class RecordedUse:
             is_retry = type == "llm.requested" and decode_canonical(stored.payload).get("retry_of") is not None
             self._used["max_llm_calls" if type == "llm.requested" else "max_tool_calls"] += not is_retry
         elif type in ("llm.responded", "tool.responded"):
-            self._cost += _cost_of(decode_canonical(stored.payload))
+            self._cost = EXACT.add(self._cost, _cost_of(decode_canonical(stored.payload)))
 
     def charge(self, budget: Budget, scan: LogScanner) -> None:
         """Let a budget start from the use; events that still wait have not been dispatched."""
