@@ -92,6 +92,16 @@ class TestAnswers:
         assert len(server.requests) == 1
 
     @BOTH
+    @pytest.mark.parametrize("count", [float("inf"), float("nan"), -7, 10**400])
+    def test_a_number_of_tokens_that_is_none_loses_no_answer(
+        self, server: ModelServer, provider: Provider, count: Any
+    ) -> None:
+        server.replies(Answer("Because.", input_tokens=count, output_tokens=100))
+        said = at(server, provider).complete(**asked(provider))
+
+        assert (said.raw_text, said.input_tokens, said.output_tokens) == ("Because.", 0, 100)
+
+    @BOTH
     def test_the_model_and_the_reason_are_told_as_the_service_reported_them(
         self, server: ModelServer, provider: Provider
     ) -> None:

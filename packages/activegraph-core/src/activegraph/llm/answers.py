@@ -37,9 +37,9 @@ def items_of(answer: Any, name: str) -> list[Any]:
 
 
 def count_of(usage: Any, name: str) -> int:
-    """A number of tokens; 0 where the provider does not say."""
+    """A number of tokens; 0 where the provider does not say, or says what is no number of anything."""
     found = field_of(usage, name, 0)
-    return int(found) if isinstance(found, (int, float)) else 0
+    return int(found) if isinstance(found, (int, float)) and 0 <= found < 1 << 63 else 0
 
 
 def joined_text(content: Any) -> str:
