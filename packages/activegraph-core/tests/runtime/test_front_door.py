@@ -305,6 +305,13 @@ class TestLoad:
             "approval_002",
         )
 
+    def test_a_rejection_of_a_patch_that_nobody_proposed_uses_up_its_id(self, tmp_path: Path) -> None:
+        runtime = new(persist_to=tmp_path / "run.db")
+        emit(runtime, "patch.rejected", {"patch_id": "patch_007", "reason": "of another graph"})
+        runtime.close()
+
+        assert loaded(tmp_path / "run.db").graph.ids.patch() == runtime.graph.ids.patch() == "patch_008"
+
     @pytest.mark.parametrize("id", ["zzz_999", "evt_99x", "evt_2000", "evt_0999", "evt_998"])
     def test_the_next_event_has_the_id_behind_the_highest_number_among_ids_of_any_shape(
         self, tmp_path: Path, id: str

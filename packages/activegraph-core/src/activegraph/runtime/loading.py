@@ -209,6 +209,10 @@ def _noted_ids(graph: Graph, approvals: Approvals) -> dict[str, Callable[[LogRow
     def stop(stored: LogRow) -> None:
         ids.saw_stop_id(stored.id)
 
+    def rejection(stored: LogRow) -> None:
+        # Of a patch that nobody proposed here, the projection keeps nothing.
+        ids.saw_payload(event_of(stored))
+
     def call(stored: LogRow) -> None:
         origin.see(stored)
         notes.update(dict.fromkeys(_OUTCOMES, outcome))
@@ -226,6 +230,7 @@ def _noted_ids(graph: Graph, approvals: Approvals) -> dict[str, Callable[[LogRow
         "approval.proposed": approval,
         "approval.granted": approvals.see,
         "approval.denied": approvals.see,
+        "patch.rejected": rejection,
         "runtime.budget_exhausted": stop,
         "runtime.paused": stop,
         "tool.in_doubt": stop,
