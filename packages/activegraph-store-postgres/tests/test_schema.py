@@ -107,7 +107,10 @@ def test_another_layout_is_refused_in_every_function_and_nothing_changes(
             "activegraph_version",
             "driver",
         }
+        found = refusal.value.context["found_version"]
         assert refusal.value.context["expected_version"] == SCHEMA_VERSION
+        # Only what this version can copy is said to be copied.
+        assert ("activegraph migrate" in refusal.value.how_to_fix) is (found == "1")
         critical = [record for record in caplog.records if record.levelno == logging.CRITICAL]
         assert [record.message.partition(" found")[0] for record in critical] == ["schema mismatch:"]
     assert ask(postgres_url, TABLES) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Container, Iterable
 
 from activegraph.errors import (
@@ -15,6 +16,7 @@ from activegraph.errors import (
 )
 
 __all__ = [
+    "advice_on_layout",
     "closed",
     "duplicate",
     "first_double",
@@ -35,6 +37,19 @@ def first_double(ids: Iterable[str], known: Container[str] = ()) -> str | None:
             return id
         seen.add(id)
     return None
+
+
+def advice_on_layout(schema: object, url: str) -> str:
+    """What to do about a store whose layout says of itself that it is another than this version's.
+
+    Args:
+        schema: The version that the store names.
+        url: Its address, without a password.
+    """
+    if schema == "1":
+        copy = f"activegraph migrate --from {shlex.quote(url)} --to sqlite:///new.db"
+        return f"Copy it into a new store, or use the version of activegraph that wrote it:\n    {copy}"
+    return "Use the version of activegraph that wrote it, or a later one: this one cannot even copy it."
 
 
 def closed(driver: str, run_id: str, *, writing: bool = False) -> StoreUnavailableError:

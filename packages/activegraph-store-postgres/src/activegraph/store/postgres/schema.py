@@ -17,6 +17,7 @@ from activegraph.errors import SchemaVersionMismatch
 from activegraph.store.postgres.driver import psycopg
 from activegraph.store.postgres.driver_errors import DRIVER, Place, no_schema, not_found, unavailable
 from activegraph.store.postgres.session import IDLE, Session
+from activegraph.store.refusals import advice_on_layout
 
 __all__ = [
     "CODEC_VERSION",
@@ -273,18 +274,17 @@ def _distribution_version() -> str:
 def _mismatch(place: Place, schema: str | None, codec: str | None) -> SchemaVersionMismatch:
     from activegraph import __version__
 
-    shown = "none" if schema is None else repr(schema)
+    shown, readable = "none" if schema is None else repr(schema), repr(SCHEMA_VERSION)
     if schema == SCHEMA_VERSION:
-        shown += f" with codec {codec!r}"
+        shown, readable = f"{shown} with codec {codec!r}", f"{readable} with codec {CODEC_VERSION!r}"
     error = SchemaVersionMismatch(
-        f"{place.safe_url} has schema version {shown}, this version reads {SCHEMA_VERSION!r}",
+        f"{place.safe_url} has schema version {shown}, this version reads {readable}",
         what_failed=f"Opening {place.safe_url}. Nothing was read or written.",
         why="A log that is not understood must not be added to.",
         how_to_fix="If another program made these tables, name another database or schema (search_path); "
         "if they were a store, restore them from a backup."
         if schema is None
-        else "Use the version of activegraph that wrote it, or copy it into a new store:\n"
-        f"    activegraph migrate --from '{place.safe_url}' --to sqlite:///new.db",
+        else advice_on_layout(schema, place.safe_url),
         context={
             "found_version": schema,
             "expected_version": SCHEMA_VERSION,

@@ -8,6 +8,7 @@ import sqlite3
 from activegraph.core.clock import Clock
 from activegraph.core.log_lines import error_fields, say
 from activegraph.errors import SchemaVersionMismatch, StoreNotFoundError
+from activegraph.store.refusals import advice_on_layout
 from activegraph.store.sqlite.location import Location
 from activegraph.store.url import sqlite_url
 
@@ -174,17 +175,19 @@ def mismatch(location: Location, schema: object, codec: object, tables: int) -> 
     """The error for a layout that is not this one; `schema` is None where the database does not say."""
     from activegraph import __version__
 
-    shown = "none" if schema is None else repr(schema)
-    if schema == SCHEMA_VERSION:
-        shown += f" with codec {codec!r}" if tables == 2 else " without its tables"
+    shown, readable = "none" if schema is None else repr(schema), repr(SCHEMA_VERSION)
+    is_damaged = schema == SCHEMA_VERSION and tables != 2
+    if is_damaged:
+        shown += " without its tables"
+    elif schema == SCHEMA_VERSION:
+        shown, readable = f"{shown} with codec {codec!r}", f"{readable} with codec {CODEC_VERSION!r}"
     return SchemaVersionMismatch(
-        f"{location.shown} has schema version {shown}, this version reads {SCHEMA_VERSION!r}",
+        f"{location.shown} has schema version {shown}, this version reads {readable}",
         what_failed=f"Opening {location.shown}. Nothing was read or written.",
         why="A log that is not understood must not be added to.",
         how_to_fix="If another program made this database, name another file; if it was a store, restore it from a copy."
-        if schema is None
-        else "Use the version of activegraph that wrote it, or copy it into a new store:\n"
-        f"    activegraph migrate --from {sqlite_url(location.file)} --to sqlite:///new.db",
+        if schema is None or is_damaged
+        else advice_on_layout(schema, sqlite_url(location.file)),
         context={
             "found_version": schema,
             "expected_version": SCHEMA_VERSION,
