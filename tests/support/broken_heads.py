@@ -254,3 +254,10 @@ class learns_no_head_from_the_rest_of_a_log(_Current):
         yield from super().iter_events(after, until)
         if after is not None and moves == self._writer.moves:
             self._writer.head = head
+
+
+@breaks("C6")
+class fences_nothing_inside_a_transaction(_Current):
+    def append_many(self, events: Sequence[Event], *, expected_count: int | None = None, **options: Any) -> int:
+        expected_count = None if self._in_transaction else expected_count
+        return super().append_many(events, expected_count=expected_count, **options)

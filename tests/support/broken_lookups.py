@@ -164,3 +164,38 @@ class ends_before_an_unreadable_event_of_a_type(SQLiteEventStore):
             yield from super().iter_types(*types)
         except CorruptedEventPayloadError:
             return
+
+
+@breaks("A1")
+class remembers_that_there_was_no_event(SQLiteEventStore):
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._missing: set[str] = set()
+
+    def get_event(self, event_id: str) -> Event | None:
+        found = None if event_id in self._missing else super().get_event(event_id)
+        if found is None:
+            self._missing.add(event_id)
+        return found
+
+
+@breaks("C7")
+class remembers_events_that_are_truncated(SQLiteEventStore):
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._found: dict[str, Event] = {}
+
+    def get_event(self, event_id: str) -> Event | None:
+        if event_id not in self._found and (found := super().get_event(event_id)) is not None:
+            self._found[event_id] = found
+        return self._found.get(event_id)
+
+    def truncate_after(self, event_id: str) -> None:
+        super().truncate_after(event_id)
+        self._found.clear()
+
+
+@breaks("A1")
+class tells_the_head_that_it_knows(SQLiteEventStore):
+    def head(self) -> int:
+        return super().count() if self.read_only or self._closed else self._writer.head.position

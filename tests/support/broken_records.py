@@ -265,3 +265,16 @@ class overwrites_a_label_by_an_import(SQLiteBackend):
         if record.label is not None:
             _execute(url.sqlite_path, "UPDATE runs SET label = ? WHERE run_id = ?", record.label, record.run_id)
         return result
+
+
+@breaks("G1")
+class records_what_it_knew_when_it_opened(SQLiteEventStore):
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._is_new = super().get_run() is None
+
+    def upsert_run(self, **fields: Any) -> None:
+        if self._is_new:
+            _execute(self.path, "DELETE FROM runs WHERE run_id = ?", self.run_id)
+        self._is_new = False
+        super().upsert_run(**fields)

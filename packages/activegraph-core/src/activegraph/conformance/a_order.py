@@ -41,14 +41,19 @@ class OrderCases(StoreSuite):
     @case("A1", "an append is seen by another handle as soon as it returns", needs=("second handle",))
     def test_a1_another_handle_sees_an_append_at_once(self) -> None:
         store = self.filled(2)
-        other = self.beside(store)
+        other: Any = self.beside(store)
         same("count() of the other handle", other.count(), 2)
+        for each in (store, other):
+            check(each.get_event("evt_3") is None, "get_event() gives an event that nobody has appended")
 
         store.append(event("evt_3", payload={"n": 3}))
 
+        if hasattr(other, "head"):
+            same("head() of the other handle", other.head(), 3)
         same_events(list(other.iter_events()), events(3))
         same("count() of the other handle", other.count(), 3)
-        check(other.get_event("evt_3") is not None, "get_event() of the other handle does not know the new event")
+        for name, each in (("its own", store), ("the other", other)):
+            check(each.get_event("evt_3") is not None, f"get_event() of {name} handle does not know the new event")
 
     @case("A1", "a handle that is opened later sees everything that was appended before", needs=("second handle",))
     def test_a1_a_later_handle_sees_everything(self) -> None:

@@ -63,6 +63,21 @@ class TransactionCases(StoreSuite):
             store.append(event("evt_3", payload={"n": 3}))
         holds(store, 3)
 
+    @case("C6", "a batch inside a transaction is fenced like any other", needs=("transaction", "append_many"))
+    def test_c6_a_batch_inside_a_transaction_is_fenced(self) -> None:
+        store: Any = self.filled(1)
+        with store.transaction():
+            for expected in (1, 2):
+                same(
+                    "append_many()",
+                    store.append_many(events(1, start=expected + 1), expected_count=expected),
+                    expected + 1,
+                )
+                for wrong in (0, expected, expected + 2):
+                    with pytest.raises(ConcurrentWriterError):
+                        store.append_many([event("evt_9")], expected_count=wrong)
+        holds(store, 3)
+
     @case("C6", "events and the run's record commit together", needs=("transaction", "metadata"))
     def test_c6_metadata_belongs_to_the_transaction(self) -> None:
         store: Any = self.open()
@@ -131,9 +146,11 @@ class TransactionCases(StoreSuite):
     def test_c7_nobody_ever_sees_part_of_a_truncation(self) -> None:
         store = self.filled(8)
         other = self.beside(store)
+        check(other.get_event("evt_5") is not None, "get_event() of the other handle does not know an event")
         seen = watched(lambda: store.truncate_after("evt_2"), other.count)
         check(set(seen) <= {2, 8}, f"while 6 of 8 events were truncated, another handle counted {seen}")
         holds(other, 2)
+        check(other.get_event("evt_5") is None, "get_event() of the other handle gives an event that was truncated")
 
 
 class _NoRecord:

@@ -20,6 +20,7 @@ from activegraph.conformance.suite import StoreSuite
 from activegraph.conformance.workload import chain_problem, log_problem
 from activegraph.core.event import Event
 from activegraph.errors import ConcurrentWriterError, DuplicateEventError, NonSerializableEventError
+from activegraph.store.base import EventStore
 
 __all__ = ["WriterCases"]
 
@@ -192,8 +193,19 @@ class WriterCases(StoreSuite):
         needs=("second handle", "append_many"),
     )
     def test_e3_one_of_eight_threads_wins_each_position(self) -> None:
-        first: Any = self.open()
-        handles: list[Any] = [self.beside(first) for _ in range(_PROCESSES)]
+        first = self.open()
+        self._race(first, [self.beside(first) for _ in range(_PROCESSES)])
+
+    @case(
+        "E3",
+        "of threads that race for one position on one handle exactly one wins, the others are told that they lost",
+        needs=("append_many",),
+    )
+    def test_e3_one_of_eight_threads_on_a_handle_wins_each_position(self) -> None:
+        shared = self.open()
+        self._race(shared, [shared] * _PROCESSES)
+
+    def _race(self, first: EventStore, handles: list[Any]) -> None:
         rounds = of_scale(40, 300)
         barrier = Barrier(_PROCESSES)
 

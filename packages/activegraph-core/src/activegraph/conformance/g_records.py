@@ -118,6 +118,19 @@ class RecordCases(StoreSuite):
         last: Any = self.again(other)
         _tells(last, parent_run_id="parent", forked_at_event_id="evt_7", label="kept", goal="new", created_at=_MADE)
 
+    @case("G1", "what one handle has recorded is fixed for another one too", needs=("metadata", "second handle"))
+    def test_g1_a_record_is_fixed_for_every_handle(self) -> None:
+        store: Any = self.open()
+        other: Any = self.beside(store)
+        check(other.get_run() is None, "a run that nobody has recorded has a record")
+        store.upsert_run(created_at=_MADE, parent_run_id="parent", forked_at_event_id="evt_7", label="first")
+        for changed in ({"created_at": "2026-05-15T10:32:02Z"}, {"created_at": _MADE, "parent_run_id": "other"}):
+            with pytest.raises(IncompatibleRuntimeState):
+                other.upsert_run(**changed)
+        other.upsert_run(created_at=_MADE, goal="to know")
+        for each in (store, other):
+            _tells(each, created_at=_MADE, parent_run_id="parent", label="first", goal="to know")
+
     @case("G1", "a creation time is kept in one form, and what is no time is refused", needs=("metadata",))
     def test_g1_creation_times_are_normalised(self) -> None:
         for given, kept in _TIMES.items():
