@@ -164,6 +164,33 @@ def test_packs_have_their_layout(cli: Cli, tmp_path: Path) -> None:
     ]
 
 
+def test_packs_that_a_host_told_of_in_its_own_way_are_shown_too(cli: Cli, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'run.db'}"
+    loaded = {"name": None, "version": {"major": 1}, "prompts": {"judge": {"version": None, "hash": 7}, "other": 3}}
+    append(url, "run_a", event("evt_9", "pack.loaded", loaded))
+
+    said = cli("inspect", url, "--pack-version")
+
+    assert said.code == 0
+    assert said.lines[-1] == "    prompt judge                    vNone     hash=7"
+
+
+def test_line_breaks_in_names_do_not_break_the_layout(cli: Cli, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'run.db'}"
+    started = {"behavior": "one\nstate: idle", "event_id": "evt\n1", "triggering_event_type": "a\rb"}
+    marks = event("evt_2", "behavior.started", started, actor="runtime", caused_by="evt\n1")
+    append(url, "run\nb", event("evt\n1", "note\ntaken", actor="who\nme"), marks)
+
+    snapshot, fired = cli("inspect", url).lines, cli("inspect", url, "--behaviors").lines
+    one = cli("inspect", url, "--event", "evt\n1").lines
+
+    assert snapshot[0] == "run_id:           run\\nb"
+    assert [line.split() for line in snapshot[-2:]] == [["evt\\n1", "note\\ntaken"], ["evt_2", "behavior.started"]]
+    assert [line.split() for line in fired[1:]] == [["one\\nstate:", "idle", "function", "on=a\\nb"]]
+    assert one[:3] == ["event:       evt\\n1", "type:        note\\ntaken", "actor:       who\\nme"]
+    assert cli("verify", url).lines[0].startswith("ok      run\\nb events=2 ")
+
+
 def test_a_run_without_packs_or_behaviors_says_so(cli: Cli, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'run.db'}"
     append(url, "run_a", event("evt_1"))

@@ -57,6 +57,11 @@ def _as_text(value: Any) -> str:
     return value.decode("utf-8", "surrogateescape")
 
 
+def _lines(lines: Iterable[str]) -> str:
+    """The lines joined; names and ids are the user's, and may hold line breaks that are none of the layout."""
+    return "\n".join(line.replace("\r\n", "\\n").replace("\n", "\\n").replace("\r", "\\n") for line in lines)
+
+
 def inspection_text(inspection: Inspection) -> str:
     """The status of a run; fields that a damaged payload hides are `unknown`."""
     status, hidden = inspection.status, inspection.unknown
@@ -75,7 +80,7 @@ def inspection_text(inspection: Inspection) -> str:
         lines += behaviors_text(status.registered_behaviors).split("\n")
     lines.append(f"recent events (last {len(status.recent_events)}):")
     lines += [f"  {event.id:<18} {event.type}" for event in status.recent_events]
-    return "\n".join(lines)
+    return _lines(lines)
 
 
 def _row(label: str, value: object) -> str:
@@ -112,7 +117,7 @@ def behaviors_text(behaviors: Sequence[BehaviorInfo]) -> str:
     for info in behaviors:
         on = ",".join(info.subscribed_to) or "(pattern-only)"
         lines.append(f"  {info.name:<30} {info.kind:<10} on={on}")
-    return "\n".join(lines)
+    return _lines(lines)
 
 
 def behaviors_json(behaviors: Sequence[BehaviorInfo]) -> str:
@@ -131,7 +136,7 @@ def event_text(event: Event) -> str:
         ("timestamp", event.timestamp),
     )
     lines = [f"{label + ':':<13}{_NONE if value is None else value}" for label, value in rows]
-    return "\n".join([*lines, "payload:", _payload_json(event, indent=2)])
+    return "\n".join([_lines(lines), "payload:", _payload_json(event, indent=2)])
 
 
 def event_json(event: Event) -> str:
@@ -171,8 +176,8 @@ def packs_text(packs: Sequence[LoadedPack]) -> str:
         lines.append(f"  {pack.pack:<24} {pack.version:<14}  ({pack.event_id})")
         for name, prompt in pack.prompts.items():
             digest = str(prompt.get("hash", "?")).removeprefix("sha256:")[:12]
-            lines.append(f"    prompt {name:<24} v{prompt.get('version', '?'):<8} hash={digest}")
-    return "\n".join(lines)
+            lines.append(f"    prompt {name:<24} v{prompt.get('version', '?')!s:<8} hash={digest}")
+    return _lines(lines)
 
 
 def packs_json(packs: Sequence[LoadedPack]) -> str:
@@ -191,7 +196,7 @@ def replay_text(summary: ReplaySummary, *, strict: bool = False) -> str:
         ("relations", summary.relations),
     )
     lines = [f"{label + ':':<11}{value}" for label, value in rows]
-    return "\n".join([*lines, "strict: ok"] if strict else lines)
+    return _lines([*lines, "strict: ok"] if strict else lines)
 
 
 def replay_json(summary: ReplaySummary, *, strict: bool = False) -> str:
@@ -226,7 +231,7 @@ def fork_text(fork: ForkResult, *, elsewhere: bool, recording: bool) -> str:
     if recording:
         lines.append("  recording fork: load the run without `replay_strict=True`, so that new answers are recorded")
     lines += [f"  settings override recorded: {event_id}" for event_id in fork.settings_override_events]
-    return "\n".join(lines)
+    return _lines(lines)
 
 
 def fork_json(fork: ForkResult, *, elsewhere: bool, recording: bool, overrides: Mapping[str, Any]) -> str:
@@ -272,7 +277,7 @@ def diff_text(diff: Diff) -> str:
     ):
         if found:
             lines += [title, *(f"  - {one.summary()}" for one in found)]
-    return "\n".join(lines)
+    return _lines(lines)
 
 
 def diff_json(diff: Diff) -> str:
@@ -284,9 +289,13 @@ def verify_text(report: VerifyReport) -> str:
     """One line about a run's log."""
     count, digest = report.head
     if report.ok:
-        return f"ok      {report.run_id} events={report.events} head={count}:{digest}"
+        return _lines([f"ok      {report.run_id} events={report.events} head={count}:{digest}"])
     where = _NONE if report.first_bad is None else report.first_bad
-    return f"broken  {report.run_id} events={report.events} first_bad={where} position={report.position} reason={report.reason}"
+    return _lines(
+        [
+            f"broken  {report.run_id} events={report.events} first_bad={where} position={report.position} reason={report.reason}"
+        ]
+    )
 
 
 def verify_json(reports: Sequence[VerifyReport]) -> str:
@@ -306,7 +315,7 @@ def migration_text(report: MigrationReport) -> str:
         lines += [line, *(f"    skipped (corrupted): {event_id}" for event_id in run.skipped_events)]
     failed = len(report.failures)
     lines.append(f"summary: {len(report.runs) - failed} ok, {failed} failed")
-    return "\n".join(lines)
+    return _lines(lines)
 
 
 def migration_json(report: MigrationReport) -> str:
