@@ -209,6 +209,17 @@ class TestWhatTheHostGivesAlong:
         # What the samples show beyond the signals that were given cannot be cited.
         assert [note for note in memo.data["timeline"]["notes"] if "left out" in note]
 
+    def test_is_what_counts_where_it_is_metrics_alone(self) -> None:
+        runtime = model_runtime()
+        given = [signal for signal in CONFLICTING.incident().signals if signal.source == "metrics"]
+        add_incident(runtime.graph, IncidentInput(CONFLICTING.name, CONFLICTING.title, given))
+        runtime.run_until_idle()
+
+        graph = runtime.graph
+        assert len(graph.objects("signal")) == len(given)
+        assert {each.data["source"] for each in graph.objects("evidence")} == {"metrics"}
+        assert memo_problems(graph, graph.objects("memo")[0]) == []
+
     def test_is_quoted_from_the_line_that_holds_the_words(self) -> None:
         def point_elsewhere(answer: Any) -> None:
             for hypothesis in getattr(answer, "hypotheses", ()):

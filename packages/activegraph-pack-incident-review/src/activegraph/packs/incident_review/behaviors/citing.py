@@ -13,6 +13,10 @@ from activegraph.packs.incident_review.sources import QuotableLine, quotable_lin
 __all__ = ["Citations", "Found"]
 
 
+_INVESTIGATOR = "incident_review.investigator"
+"""Who adds the signals that no host gave."""
+
+
 class Found(NamedTuple):
     """Where a quote stands."""
 
@@ -40,9 +44,10 @@ class Citations:
     def __init__(self, graph: Any, view: View, incident: Object, *, most: int) -> None:
         self._graph = graph
         self._incident = incident
-        self._known = [_Known(signal.id, signal.data) for signal in view.objects("signal")]
-        self._room = 0 if incident.data["signals"] else most
-        self._takes_in = not incident.data["signals"]
+        signals = view.objects("signal")
+        self._known = [_Known(signal.id, signal.data) for signal in signals]
+        self._room = most
+        self._takes_in = all(signal.provenance["created_by"] == _INVESTIGATOR for signal in signals)
         self.used: list[str] = []
         """Signals that were added or cited, in order."""
         self.left_out = 0
