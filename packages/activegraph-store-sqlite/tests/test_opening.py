@@ -112,6 +112,7 @@ def test_a_file_that_is_no_database_is_malformed_and_stays(
         SQLiteEventStore(path, "run_a", read_only=read_only)
 
     assert refusal.value.context["reason"] == "malformed"
+    assert f"sqlite3 {path} .recover" in refusal.value.how_to_fix
     assert isinstance(refusal.value.__cause__, sqlite3.Error)
     assert [r.levelname for r in caplog.records if r.name == "activegraph.store"] == ["CRITICAL"]
     assert files(tmp_path) == {"a.db": hashlib.sha256(content).hexdigest()}

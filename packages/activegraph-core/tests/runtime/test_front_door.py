@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from activegraph.core.event import Event
 from activegraph.core.graph import Graph
 from activegraph.errors import (
     BehaviorNotFoundError,
+    EventNotFoundError,
     IncompatibleRuntimeState,
     InvalidArgumentType,
     InvalidRuntimeConfiguration,
+    LogInconsistencyError,
     RunNotFoundError,
     StoreNotFoundError,
 )
@@ -255,6 +258,23 @@ class TestLoad:
 
         assert RUN in str(missing.value)
         assert [r.run_id for r in list_runs(sqlite_url(tmp_path / "run.db"))] == [RUN]
+
+    def test_what_is_wrong_with_a_log_is_said_with_the_stores_own_address(self, tmp_path: Path) -> None:
+        path = tmp_path / "my run.db"
+        runtime = new(persist_to=path)
+        for name in ("a", "b", "c"):
+            emit(runtime, name)
+        with pytest.raises(EventNotFoundError) as unknown:
+            runtime.fork("evt_009")
+        runtime.close()
+        with sqlite3.connect(path) as database:
+            database.execute("DELETE FROM events WHERE position = 2")
+        database.close()
+        with pytest.raises(LogInconsistencyError) as hole:
+            loaded(path)
+
+        assert f"activegraph inspect {sqlite_url(path)} --run-id {RUN}" in unknown.value.how_to_fix
+        assert f"activegraph verify {sqlite_url(path)} --run-id {RUN}" in hole.value.how_to_fix
 
     def test_a_run_that_is_named_by_no_text_is_unknown(self, tmp_path: Path) -> None:
         new(persist_to=tmp_path / "run.db").close()

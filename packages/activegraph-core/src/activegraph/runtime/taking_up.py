@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from activegraph.core.clock import Clock
@@ -54,7 +55,8 @@ def load_runtime(
     limits = budget if isinstance(budget, Budget) else Budget(budget)
     url, store = open_recorded_run(path, run_id)
     try:
-        loaded = load_with_use(store, clock, limits)
+        with _advice_naming(url):
+            loaded = load_with_use(store, clock, limits)
         adopt_frame(frame, loaded)
         told |= {"frame": frame, "replay_strict": replay_strict, "metrics": metrics, "durability": durability}
         runtime = make(loaded.graph, budget=limits, **calls, **told)
@@ -105,9 +107,11 @@ def fork_runtime(
     options = call_options(**calls)
     calls["tools"] = options.tools  # what was given may be read only once
     check_fork(engine, at_event, packs, overrides, behaviors=explicit, options=options)
-    store = fork_in_store(engine, at_event, label, overrides)
+    with _advice_naming(engine.url):
+        store = fork_in_store(engine, at_event, label, overrides)
     try:
-        loaded = load_run(store, clock=engine.graph.clock)
+        with _advice_naming(engine.url):
+            loaded = load_run(store, clock=engine.graph.clock)
         told = {"metrics": given_or(metrics, parent.metrics), "durability": how}
         runtime = make(loaded.graph, explicit, engine.frame, engine.policy, limits, **calls, **told)
         resume_engine(runtime._engine, loaded, engine.url)
@@ -117,6 +121,16 @@ def fork_runtime(
         raise
     log_forked(runtime._engine, engine.run_id, at_event)
     return runtime
+
+
+def _advice_naming(url: str | None) -> AbstractContextManager[None]:
+    """A block whose errors advise with the store's own address, where that is known."""
+    if url is None:
+        return nullcontext()
+    from activegraph.store.runs import advice_naming
+    from activegraph.store.url import parse_store_url
+
+    return advice_naming(parse_store_url(url))
 
 
 def _inherited(parent: CallOptions, calls: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,7 +100,8 @@ def _malformed(error: BaseException, location: Location, run_id: str | None) -> 
         f"{location.shown} is no readable SQLite database: {error}",
         what_failed=f"Reading {location.shown}: {error}.",
         why="The file is damaged, or something else than a store.",
-        how_to_fix="Check the path; restore the file from a copy, or salvage it with `sqlite3 <file> .recover`.",
+        how_to_fix="Check the path; restore the file from a copy, or salvage what can be read of it:\n"
+        f"    sqlite3 {shlex.quote(location.shown)} .recover",
         context={"run_id": run_id, "reason": "malformed", "path": location.shown, "driver": "sqlite"},
     )
     log_inconsistency(inconsistent, run_id)
