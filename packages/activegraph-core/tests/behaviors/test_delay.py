@@ -78,3 +78,8 @@ def test_other_delays_are_refused_by_kind(spec: Any, kind: str) -> None:
     assert error.context["kind"] == kind
     assert isinstance(error, RegistrationError)
     assert isinstance(error, ValueError)
+
+
+def test_a_delay_that_cannot_even_be_shown_is_refused_all_the_same() -> None:
+    with pytest.raises(InvalidActivateAfter, match="must be >= 1"):
+        parse_activate_after(-(10**5000))

@@ -289,21 +289,22 @@ def test_printing_writes_the_lines_to_stdout(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out.splitlines() == runtime.trace.lines()
 
 
-def test_text_that_no_output_can_carry_is_printed_as_its_escape(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("encoding", "shown"), [("utf-8", "zwölf \\ud800"), ("ascii", "zw\\xf6lf \\ud800")])
+def test_what_an_output_cannot_carry_is_printed_as_its_escape(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, shown: str
 ) -> None:
-    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
-    monkeypatch.setattr("sys.stdout", out)
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding=encoding, write_through=True))
     graph = Graph(clock=FrozenClock())
-    graph.add_object("note", {"title": "half \ud800"})
+    graph.add_object("note", {"title": "zwölf \ud800"})
     runtime = Runtime(graph, [])
 
     runtime.print_trace()
     runtime.print_graph()
 
-    written = out.buffer.getvalue().decode().splitlines()
-    assert written[0] == '[object.created]          note#1 "half \\ud800"'
-    assert written[3] == '    note#1 "half \\ud800"'
+    lines = written.getvalue().decode(encoding).splitlines()
+    assert lines[0] == f'[object.created]          note#1 "{shown}"'
+    assert lines[3] == f'    note#1 "{shown}"'
 
 
 def test_exporting_writes_the_lines_to_a_file(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ def neighborhood(
     relations: dict[str, RelationState] = {}
     frontier = list(objects)
     for _ in range(depth):
+        if not frontier:
+            break  # a depth may be as large as somebody likes
         reached: list[str] = []
         for node in frontier:
             for relation in touching(node):

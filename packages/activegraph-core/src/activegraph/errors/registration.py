@@ -20,6 +20,7 @@ __all__ = [
 ]
 
 _NAMES_SHOWN = 6
+_LONGEST_SPEC = 100_000
 
 
 class MissingOptionalDependency(RegistrationError, ImportError):
@@ -161,12 +162,13 @@ class InvalidActivateAfter(RegistrationError, ValueError):
     """A delay that is no whole number of events."""
 
     def __init__(self, *, spec: object, kind: str, hint: str) -> None:
+        text = shown(spec, _LONGEST_SPEC)
         super().__init__(
-            f"activate_after={spec!r} is invalid ({kind})",
-            what_failed=f"Declaring a behavior with `activate_after={spec!r}`.",
+            f"activate_after={text} is invalid ({kind})",
+            what_failed=f"Declaring a behavior with `activate_after={text}`.",
             why="Delays are counted in dispatched events, never in time, so that a replay waits as long as the run did.",
             how_to_fix=hint,
-            context={"spec": repr(spec), "kind": kind, "hint": hint},
+            context={"spec": text, "kind": kind, "hint": hint},
         )
         self.spec = spec
         self.kind = kind

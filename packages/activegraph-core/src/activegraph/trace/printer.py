@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -159,9 +160,10 @@ def graph_lines(graph: Graph) -> list[str]:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print lines to stdout; what no output can carry, a lone surrogate in somebody's data, stands there as its escape."""
+    """Print lines to stdout; a character that it cannot carry, and no output a lone surrogate, stands there as its escape."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     for line in lines:
-        print(line.encode("utf-8", "backslashreplace").decode("utf-8"))  # noqa: T201 - the call is for printing
+        print(line.encode(encoding, "backslashreplace").decode(encoding))  # noqa: T201 - the call is for printing
 
 
 def on_one_line(text: str) -> str:
