@@ -8,6 +8,9 @@ import pytest
 from support.pages import check_page, read_snippets
 
 ROOT = Path(__file__).parents[2]
+DATABASE = "RUNS_URL"
+"""What pages that need a PostgreSQL database call it; it is empty."""
+
 PAGES = sorted(
     str(page.relative_to(ROOT))
     for pattern in ("*.md", "docs/**/*.md", "packages/*/README.md")
@@ -17,8 +20,11 @@ PAGES = sorted(
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_does_what_it_says(page: str, tmp_path: Path) -> None:
-    check_page(ROOT / page, tmp_path)
+def test_a_page_does_what_it_says(page: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    variables = {}
+    if DATABASE in (ROOT / page).read_text():
+        variables[DATABASE] = request.getfixturevalue("postgres_url")
+    check_page(ROOT / page, tmp_path, variables=variables)
 
 
 def test_a_snippet_that_prints_something_else_is_found(tmp_path: Path) -> None:

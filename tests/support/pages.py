@@ -21,6 +21,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,11 +89,14 @@ def read_snippets(page: Path) -> list[Snippet]:
     return found.snippets
 
 
-def check_page(page: Path, folder: Path, python: str = sys.executable) -> None:
+def check_page(
+    page: Path, folder: Path, python: str = sys.executable, *, variables: Mapping[str, str] | None = None
+) -> None:
     """Run the snippets of `page` in the empty `folder`; AssertionError at the first that differs from the page.
 
     Args:
         python: The interpreter of the environment in which a reader would run them.
+        variables: What a reader would have set in the environment.
     """
     snippets = read_snippets(page)
     done = subprocess.run(
@@ -101,7 +105,7 @@ def check_page(page: Path, folder: Path, python: str = sys.executable) -> None:
         capture_output=True,
         text=True,
         cwd=folder,
-        env=_reader_environment(folder, Path(python).parent),
+        env={**_reader_environment(folder, Path(python).parent), **(variables or {})},
         timeout=_SECONDS_A_PAGE,
         check=False,
     )
