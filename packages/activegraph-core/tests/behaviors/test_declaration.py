@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields
@@ -248,11 +249,22 @@ class TestBehaviorObjects:
             async def __call__(self, event: Event, graph: Any, ctx: Any) -> None: ...
 
         for fn in (later, each_later, piecewise, Later(), functools.partial(later)):
-            with pytest.raises(InvalidArgumentType, match="the function of behavior 'b' would not run: it "):
+            with pytest.raises(InvalidArgumentType, match="`fn` of behavior 'b' would not run: it "):
                 Behavior("b", fn)
-            with pytest.raises(TypeError, match="cannot be called: it "):
+            with pytest.raises(TypeError, match="`fn` of behavior 'b' would not run: it "):
                 behavior(name="b")(fn)
         assert get_registry() == []
+
+    def test_a_subclass_may_know_how_to_run_any_function(self) -> None:
+        async def later(event: Event) -> str:
+            return event.id
+
+        class Awaiting(Behavior):
+            def run(self, event: Event, graph: Any, ctx: Any) -> Any:
+                assert self.fn is not None
+                return asyncio.run(self.fn(event))
+
+        assert Awaiting("b", later).run(Event("evt_1", "a"), None, None) == "evt_1"
 
     def test_behaviors_compare_by_identity(self) -> None:
         assert Behavior("b", react) != Behavior("b", react)

@@ -217,6 +217,15 @@ def test_numbers_that_make_no_sense_are_refused_by_name(option: dict[str, Any]) 
     assert refusal.value.context == {"behavior": "suggest", "argument": name}
 
 
+def test_a_handler_that_a_call_does_not_run_is_refused_before_a_model_is_asked() -> None:
+    async def later(event: Any, graph: Any, ctx: Any, out: Any) -> None: ...
+
+    with pytest.raises(InvalidArgumentType, match="`handler` of behavior 'made' would not run"):
+        LLMBehavior("made", handler=later)
+    with pytest.raises(TypeError, match="`handler` of behavior 'later' would not run"):
+        llm_behavior()(later)
+
+
 def test_a_behavior_without_a_handler_is_refused() -> None:
     with pytest.raises(InvalidArgumentType, match="no handler"):
         LLMBehavior("made")

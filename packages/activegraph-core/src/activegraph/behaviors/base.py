@@ -47,7 +47,7 @@ class Behavior:
         activate_after: Delay in dispatched events; text such as `"3 events"` becomes its number.
 
     Raises:
-        InvalidArgumentType: No name, no function, or a list of the wrong kind.
+        InvalidArgumentType: No name, no function, one that is `async` or holds a `yield`, or a list of the wrong kind.
         InvalidRuntimeConfiguration: An unknown `where` operator or view key.
         UnsupportedPatternError: The pattern is none of the language.
         InvalidActivateAfter: The delay is no whole number of events.

@@ -5,12 +5,12 @@ Every behavior object passes here when it is made, by a decorator or by hand.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 
 from activegraph.behaviors.delay import parse_activate_after
-from activegraph.behaviors.signature import why_it_would_not_run
 from activegraph.behaviors.view_spec import checked_view_spec
 from activegraph.core.codec import check_header
 from activegraph.core.where import compile_where
@@ -18,6 +18,7 @@ from activegraph.errors import InvalidArgumentType, InvalidRuntimeConfiguration,
 from activegraph.errors.base import shown
 
 __all__ = [
+    "check_runs",
     "checked_function",
     "checked_name",
     "checked_view_spec",
@@ -47,15 +48,9 @@ def checked_name(name: object, what: str = "name", *, of: str = "a behavior") ->
 
 
 def checked_function(fn: object, name: str, *, overrides_run: bool) -> None:
-    """Refuse a behavior with nothing to call, or whose function a call does not run."""
-    if (why := why_it_would_not_run(fn)) is not None:
-        raise InvalidArgumentType(
-            f"the function of behavior {name!r} would not run: {why}",
-            what_failed=f"Declaring behavior {name!r} with `fn={shown(fn)}`.",
-            why="The runtime calls it and waits until it returns; a coroutine or generator would be dropped unrun.",
-            how_to_fix="Write it with a plain `def`; where it has to await something: asyncio.run(...) inside it.",
-            context={"behavior": name, "type": type(fn).__name__},
-        )
+    """Refuse a behavior with nothing to call; also a function whose call runs nothing, unless `run` knows what to do with it."""
+    if not overrides_run:
+        check_runs(fn, name, "fn")
     if callable(fn) or (fn is None and overrides_run):
         return
     raise InvalidArgumentType(
@@ -65,6 +60,28 @@ def checked_function(fn: object, name: str, *, overrides_run: bool) -> None:
         how_to_fix="Pass a function as `fn`, or override `run` in a subclass.",
         context={"behavior": name, "type": type(fn).__name__},
     )
+
+
+def check_runs(fn: object, behavior: str, argument: str) -> None:
+    """Refuse a function whose call only makes something for others to run: a coroutine or a generator.
+
+    Raises:
+        InvalidArgumentType: It is `async`, or holds a `yield`.
+    """
+    for called in (fn, type(fn).__call__) if callable(fn) else ():
+        if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
+            why = "it is `async`, and the runtime awaits nothing"
+        elif inspect.isgeneratorfunction(called):
+            why = "it holds a `yield`, so that a call runs nothing of it"
+        else:
+            continue
+        raise InvalidArgumentType(
+            f"`{argument}` of behavior {behavior!r} would not run: {why}",
+            what_failed=f"Declaring behavior {behavior!r} with `{argument}={shown(fn)}`.",
+            why="The runtime calls it and goes on when it returns; a coroutine or a generator would be dropped unrun.",
+            how_to_fix="Write it with a plain `def`; where it has to await something: asyncio.run(...) inside it.",
+            context={"behavior": behavior, "argument": argument, "type": type(fn).__name__},
+        )
 
 
 def listed(values: Iterable[str] | str | None, what: str, behavior: str) -> list[str]:

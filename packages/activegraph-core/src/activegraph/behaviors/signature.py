@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["check_signature", "name_of", "why_it_would_not_run"]
+__all__ = ["check_signature", "name_of"]
 
 _BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -21,11 +21,8 @@ def check_signature(fn: Callable[..., Any], decorator: str, *given: str, annotat
             by its annotation the runtime finds what to pass.
 
     Raises:
-        TypeError: Fewer places than `given`, a further required parameter that nothing fills, or a function
-            whose body a call does not run.
+        TypeError: Fewer places than `given`, or a further required parameter that nothing fills.
     """
-    if (why := why_it_would_not_run(fn)) is not None:
-        raise TypeError(_refusal(fn, decorator, given, why))
     try:
         parameters = list(inspect.signature(fn).parameters.values())
     except (TypeError, ValueError):
@@ -38,16 +35,6 @@ def check_signature(fn: Callable[..., Any], decorator: str, *given: str, annotat
             continue
         if not annotated_extras or extra.annotation is inspect.Parameter.empty:
             raise TypeError(_refusal(fn, decorator, given, f"nothing fills its parameter {extra.name!r}"))
-
-
-def why_it_would_not_run(fn: object) -> str | None:
-    """Why a call would only make something for others to run: a coroutine or a generator; None for any other function."""
-    for called in (fn, type(fn).__call__) if callable(fn) else ():
-        if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
-            return "it is `async`, and the runtime awaits nothing"
-        if inspect.isgeneratorfunction(called):
-            return "it holds a `yield`, so a call would run nothing of it"
-    return None
 
 
 def name_of(fn: Callable[..., Any]) -> str:

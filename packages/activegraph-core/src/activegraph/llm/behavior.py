@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from activegraph.behaviors.base import Behavior
+from activegraph.behaviors.declaration import check_runs
 from activegraph.behaviors.models import checked_model_class
 from activegraph.errors import InvalidArgumentType, InvalidRuntimeConfiguration, InvalidToolRegistration
 from activegraph.errors.base import shown
@@ -56,7 +57,7 @@ class LLMBehavior(Behavior):
         TypeError: `output_schema` is no pydantic model class.
         ValueError: `prompt_template` holds an unknown placeholder.
         InvalidRuntimeConfiguration: A number that makes no sense.
-        InvalidArgumentType: No handler to call.
+        InvalidArgumentType: No handler to call, or one that is `async` or holds a `yield`.
         InvalidToolRegistration: Something in `tools` is neither a tool nor a name.
     """
 
@@ -121,6 +122,7 @@ def _own_tools(tools: Iterable[Tool | str] | None) -> list[Tool | str]:
 
 
 def _check_handler(handler: object, name: str) -> None:
+    check_runs(handler, name, "handler")
     if callable(handler):
         return
     raise InvalidArgumentType(
