@@ -278,3 +278,16 @@ class records_what_it_knew_when_it_opened(SQLiteEventStore):
             _execute(self.path, "DELETE FROM runs WHERE run_id = ?", self.run_id)
         self._is_new = False
         super().upsert_run(**fields)
+
+
+@breaks("I1")
+class stores_an_import_in_its_own_spelling(SQLiteBackend):
+    def import_run(self, url: StoreURL, record: RunRecord, events: Iterable[RawEvent]) -> ImportResult:
+        rows = list(events)
+        result = super().import_run(url, record, rows)
+        with closing(sqlite3.connect(url.sqlite_path or "", isolation_level=None)) as connection:
+            for row in rows:
+                if row.digest is None:
+                    values = (row.payload.encode("utf-8", "surrogatepass"), record.run_id, row.id)
+                    connection.execute("UPDATE events SET payload = ? WHERE run_id = ? AND id = ?", values)
+        return result

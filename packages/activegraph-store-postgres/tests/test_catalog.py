@@ -10,6 +10,7 @@ import psycopg_pool
 import pytest
 from activegraph import Event
 from activegraph.errors import (
+    CorruptedEventPayloadError,
     DuplicateEventError,
     EventNotFoundError,
     IncompatibleRuntimeState,
@@ -394,6 +395,20 @@ def test_a_payload_that_no_jsonb_can_hold_fails_the_run(
 
     assert refusal.value.context["reason"] == "malformed"
     assert list_runs(postgres_url) == []
+
+
+@pytest.mark.parametrize("digest", [None, bytes(32)], ids=["without a digest", "with its digest"])
+def test_a_payload_that_no_column_can_hold_is_named_by_its_event(
+    postgres_url: str, source: tuple[RunRecord, list[RawEvent]], digest: bytes | None
+) -> None:
+    record, rows = source
+    bad = RawEvent(**{**row_fields(rows[1]), "payload": '{"a":"\ud800"}', "digest": digest})
+
+    with pytest.raises(CorruptedEventPayloadError) as refusal:
+        import_run(postgres_url, record, [rows[0], bad, *rows[2:]])
+
+    assert refusal.value.context["event_id"] == bad.id
+    assert PostgresEventStore(postgres_url, record.run_id).count() == 0
 
 
 def test_rows_without_digests_get_the_chains(postgres_url: str, source: tuple[RunRecord, list[RawEvent]]) -> None:

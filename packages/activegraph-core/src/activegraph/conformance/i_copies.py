@@ -68,6 +68,19 @@ class CopyCases(StoreSuite):
             check(problem is None, f"the imported run is no chain: {problem}")
             same("digests", [row.digest for row in store.iter_raw()], [row.digest for row in raw_copy(events(6))])
 
+    @case(
+        "I1",
+        "rows without digests are stored as canonical text, which is what their digests are of",
+        needs=("import", "iter_raw"),
+    )
+    def test_i1_rows_without_digests_are_stored_as_canonical_text(self) -> None:
+        record, wanted = self._record(), raw_copy(events(4))
+        self._import(record, wanted[:1])
+        respelt = [replace_row(row, payload=f'{{ "n" : {n} }}', digest=None) for n, row in enumerate(wanted, start=1)]
+        same("what the import tells", self._import(record, respelt), ImportResult(3, 1))
+        store: Any = self.open(record.run_id)
+        same("the rows", list(store.iter_raw()), wanted)
+
     @case("I1", "a run without events is imported as well: its record", needs=("import", "metadata"))
     def test_i1_a_run_without_events_is_imported(self) -> None:
         record = self._record(label="l", goal="g", setup_count=0)

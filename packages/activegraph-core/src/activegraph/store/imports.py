@@ -17,6 +17,7 @@ from activegraph.errors import IncompatibleRuntimeState, LogInconsistencyError, 
 from activegraph.store.base import EventStore, ImportResult, RawEvent, RunRecord
 from activegraph.store.records import normalized_time
 from activegraph.store.registry import backend_of
+from activegraph.store.serde import corrupted
 from activegraph.store.url import StoreURL
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "conflict",
     "import_run",
     "not_offered",
+    "text_to_store",
     "too_long",
 ]
 
@@ -171,6 +173,21 @@ def canonical_text(payload: str) -> str:
         return encode_value(decode_canonical(payload)).decode("utf-8")
     except (CodecError, NonSerializableEventError):
         return payload
+
+
+def text_to_store(run_id: str, row: RawEvent) -> str:
+    """The payload of an imported row as it is to be stored: a row that gets its digest here has canonical text.
+
+    Raises:
+        CorruptedEventPayloadError: The payload is no text that a column could hold.
+    """
+    text = row.payload
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise corrupted(text, "the payload is no UTF-8 text", event_id=row.id, run_id=run_id) from None
+    # A digest that is made here speaks of canonical text, so that is what must be stored.
+    return canonical_text(text) if row.digest is None else text
 
 
 def conflict(run_id: str, event_id: str | None, what: str) -> LogInconsistencyError:

@@ -12,7 +12,7 @@ from typing import Any
 
 from activegraph.core.event import NO_DIGEST, digest_of
 from activegraph.store.base import ImportResult, RawEvent, RunRecord
-from activegraph.store.imports import check_same_origin, compare_existing, conflict, too_long
+from activegraph.store.imports import check_same_origin, compare_existing, conflict, text_to_store, too_long
 from activegraph.store.postgres import reads
 from activegraph.store.postgres.catalog import write_run
 from activegraph.store.postgres.connections import Connections
@@ -22,6 +22,7 @@ from activegraph.store.postgres.handle import Handle
 from activegraph.store.postgres.session import Session
 from activegraph.store.postgres.writes import instant
 from activegraph.store.records import merged_record
+from msgspec.structs import replace
 
 __all__ = ["import_run"]
 
@@ -105,62 +106,62 @@ class _Import:
             stored = {row[0]: RawEvent(*row) for row in rows}
             for event in batch:
                 position += 1
-                self._digest = self._digest_of(event)
-                compare_existing(self._run_id, event, stored.get(position))
+                held = stored.get(position)
+                compare_existing(self._run_id, event, held)
+                self._digest = (held and held.digest) or self._digest
         return position
 
     def _copy(self, events: Iterable[RawEvent], position: int) -> int:
         """Copy rows in behind a position, while the source is being read; returns the last one's."""
         run_id, ids = self._run_id, self._copying
         ids.clear()
-        with self._session.copy(COPY_EVENTS) as copy:
-            for event in self._readable(events):
-                position += 1
-                ids.append(event.id)
-                self._digest = self._digest_of(event) if event.digest is None else event.digest
-                copy.write_row(
-                    (
-                        run_id,
-                        _bigint(position),
-                        event.id,
-                        event.type,
-                        event.actor,
-                        event.payload,
-                        event.frame_id,
-                        event.caused_by,
-                        event.timestamp,
-                        _timestamptz(event.timestamp),
-                        self._digest,
+        try:
+            with self._session.copy(COPY_EVENTS) as copy:
+                for event in self._readable(events):
+                    position += 1
+                    ids.append(event.id)
+                    self._digest = event.digest or NO_DIGEST
+                    copy.write_row(
+                        (
+                            run_id,
+                            _bigint(position),
+                            event.id,
+                            event.type,
+                            event.actor,
+                            event.payload,
+                            event.frame_id,
+                            event.caused_by,
+                            event.timestamp,
+                            _timestamptz(event.timestamp),
+                            self._digest,
+                        )
                     )
-                )
+        except UnicodeEncodeError:
+            text_to_store(run_id, event)
+            raise
         if self._failure is not None:
             raise self._failure
         return position
 
     def _readable(self, events: Iterable[RawEvent]) -> Iterator[RawEvent]:
-        """The rows up to a failure of the source, which is kept.
+        """The rows, each with a digest, up to a failure of the source, which is kept.
 
         Raised during the COPY it would be told to the server, and so to the server's log, and it may quote a payload.
         """
         try:
-            yield from events
+            for event in events:
+                yield self._with_digest(event) if event.digest is None else event
         except Exception as error:  # a border: the source may be anybody's
             self._failure = error
 
-    def _digest_of(self, event: RawEvent) -> bytes:
-        if event.digest is not None:
-            return event.digest
-        payload = event.payload.encode("utf-8", "surrogatepass")
-        return digest_of(
-            self._digest,
-            event.id,
-            event.type,
-            payload,
-            event.actor,
-            event.frame_id,
-            event.caused_by,
-            event.timestamp,
+    def _with_digest(self, event: RawEvent) -> RawEvent:
+        """A row that comes without one, with the next digest of the chain."""
+        text = text_to_store(self._run_id, event)
+        payload = text.encode("utf-8")
+        digest = digest_of(
+            self._digest, event.id, event.type, payload, event.actor, event.frame_id, event.caused_by, event.timestamp
         )
+        return replace(event, payload=text, digest=digest)
 
 
 @lru_cache(maxsize=64)

@@ -9,9 +9,8 @@ from typing import Any
 
 from activegraph.core.event import NO_DIGEST, digest_of
 from activegraph.store.base import ImportResult, RawEvent, RunRecord
-from activegraph.store.imports import canonical_text, check_same_origin, compare_existing, conflict, too_long
+from activegraph.store.imports import check_same_origin, compare_existing, conflict, text_to_store, too_long
 from activegraph.store.records import merged_record
-from activegraph.store.serde import corrupted
 from activegraph.store.sqlite import catalog, reads
 from activegraph.store.sqlite.location import Location
 
@@ -68,14 +67,8 @@ def _held(connection: sqlite3.Connection, run_id: str, start: int, stop: int) ->
 
 
 def _row(run_id: str, position: int, event: RawEvent, previous: bytes) -> tuple[Any, ...]:
-    text, digest = event.payload, event.digest
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise corrupted(text, "the payload is no UTF-8 text", event_id=event.id, run_id=run_id) from None
+    text, digest = text_to_store(run_id, event), event.digest
     if digest is None:
-        # A digest that is made here speaks of canonical text, so that is what must be stored.
-        text = canonical_text(text)
         digest = digest_of(
             previous,
             event.id,
