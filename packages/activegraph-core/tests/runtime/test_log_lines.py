@@ -163,3 +163,25 @@ def test_a_handler_that_raises_harms_no_run(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert runtime.status().state == "exhausted"
     assert runtime.errors == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("no answer from postgres://ann:s3cret@db:5432/runs", "no answer from postgres://ann:***@db:5432/runs"),
+        ("'https://ann:s3cret@h/x?password=s3cret&a=1'", "'https://ann:***@h/x?password=***&a=1'"),
+        ("see http://host:8080/path and write to ann@example.org", None),
+        ("http://[::1]:80/a:b@c", None),
+        ("no address: a:b@c", None),
+    ],
+)
+def test_the_text_of_a_foreign_error_shows_no_password_of_an_address(
+    caplog: pytest.LogCaptureFixture, text: str, shown: str | None
+) -> None:
+    def fail(event: Event, graph: Any, ctx: Any) -> None:
+        raise OSError(text)
+
+    new([Behavior("fail", fail, ["goal.created"])]).run_goal("prices")
+
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert fields_of(record)["error_message"] == (text if shown is None else shown)

@@ -7,6 +7,7 @@ Where it fails nothing is shown at all.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,11 @@ WITHHELD = "<withheld>"
 
 _LONGEST_SHOWN = 64 * 1024
 """Bytes of a payload that a line shows."""
+
+# Drivers quote the address that they cannot reach. Only what can be nothing but a password is taken for one.
+_SECRET = re.compile(
+    r"(?P<head>[A-Za-z][A-Za-z0-9+.\-]*://[^\s/?#@:]*:)[^\s/?#@]+(?=@)|(?P<name>[?&](?:ssl)?password=)[^\s&#]+"
+)
 
 _logger = logging.getLogger("activegraph.observability")
 
@@ -80,12 +86,14 @@ def rendered_payload(payload: bytes | dict[str, Any]) -> str:
 
 
 def redacted_text(text: str) -> str:
-    """The text of an error that is not ours, as the redactor leaves it."""
-    if _configured is None:
+    """The text of an error that is not ours, as the redactor leaves it and without passwords of addresses."""
+    if _configured is not None:
+        redacted = redact_payload({"error_message": text})
+        cleared = None if redacted is None else redacted.get("error_message")
+        text = cleared if isinstance(cleared, str) else WITHHELD
+    if "://" not in text:
         return text
-    redacted = redact_payload({"error_message": text})
-    cleared = None if redacted is None else redacted.get("error_message")
-    return cleared if isinstance(cleared, str) else WITHHELD
+    return _SECRET.sub(lambda found: f"{found['head'] or found['name']}***", text)
 
 
 def _cleared(payload: bytes | dict[str, Any]) -> bytes | None:
