@@ -75,9 +75,12 @@ def save_state(engine: Engine, path: str | os.PathLike[str] | None) -> str:
         return os.fspath(path)
     where = _where(log.store)
     if path is not None and not _same_place(log.store, path):
+        from activegraph.store.url import safe_url
+
+        asked = safe_url(os.fspath(path))
         raise InvalidRuntimeConfiguration(
-            f"run {engine.run_id!r} is stored at {where}, not at {os.fspath(path)}",
-            what_failed=f"`save_state({os.fspath(path)!r})` on a runtime whose store is {where}.",
+            f"run {engine.run_id!r} is stored at {where}, not at {asked}",
+            what_failed=f"`save_state({asked!r})` on a runtime whose store is {where}.",
             why="A run has one log; saving it elsewhere would make a second one.",
             how_to_fix="Call `save_state()` without a path, or copy the run with `activegraph migrate`.",
             context={"run_id": engine.run_id},
