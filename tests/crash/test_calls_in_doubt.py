@@ -191,13 +191,24 @@ def test_an_output_that_the_tools_schema_refuses_is_not_recorded(killed: tuple[s
 
 
 @pytest.mark.parametrize(
-    "ways", [{}, {"output": 1, "error": "no"}, {"output": None, "retry": True}, {"output": 1, "cost_usd": "free"}]
+    "ways",
+    [
+        {},
+        {"output": 1, "error": "no"},
+        {"output": None, "retry": True},
+        {"output": 1, "cost_usd": "free"},
+        {"error": None},
+        {"retry": False},
+    ],
 )
 def test_a_call_is_settled_in_exactly_one_way(killed: tuple[str, CallBook], ways: dict[str, Any]) -> None:
     runtime = again(killed)
+    before = log_of(killed[0])
 
     with pytest.raises(InvalidRuntimeConfiguration):
         runtime.resolve_tool(request_of(runtime).id, **ways)
+
+    assert log_of(killed[0]) == before
 
 
 def test_a_call_that_nothing_is_unclear_about_cannot_be_settled(killed: tuple[str, CallBook]) -> None:

@@ -90,6 +90,8 @@ def resolve_tool(
     """
     if (output is not UNSET) + (error is not UNSET) + bool(retry) != 1:
         raise _refusal("give exactly one of `output=`, `error=` and `retry=True`", requested_event_id)
+    if error is None:
+        raise _refusal("`error=` says what went wrong, so it is a text", requested_event_id)
     from activegraph.runtime.answers import money
 
     cost = money(cost_usd)
