@@ -231,6 +231,37 @@ def test_the_nearest_ancestors_answers_come_before_those_of_the_farther_ones(wor
     assert notes(grandchild) == ["answer 4", "answer 2"]
 
 
+def test_a_fork_in_another_store_that_is_called_like_its_parent_is_not_its_own_ancestor(
+    world: World, tmp_path: Path
+) -> None:
+    world.asked("why").close()
+    other = sqlite_url(tmp_path / "other.db")
+    fork_run(world.url, run_id="run_1", at_event="evt_001", to_url=other, new_run_id="run_1")
+    world.url = other
+    with world.load() as fork:
+        fork.run_until_idle()
+        fork.run_goal("why")
+        assert notes(fork) == ["answer 4", "answer 6"]
+
+    loaded = world.load(**world.replay)
+    loaded.run_goal("why")
+
+    assert notes(loaded)[-1] == "answer 6"
+
+
+def test_a_stranger_that_is_called_like_the_parent_is_no_ancestor(world: World, tmp_path: Path) -> None:
+    world.asked("why").close()
+    source, other = world.url, sqlite_url(tmp_path / "other.db")
+    world.url = other
+    world.asked("why not", "why").close()
+    fork = fork_run(source, run_id="run_1", at_event="evt_001", to_url=other).new_run_id
+    before = world.calls
+    loaded = world.load(fork, **world.replay)
+    loaded.run_until_idle()
+
+    assert world.calls == before + 3
+
+
 def test_a_prompt_that_came_out_different_is_asked(world: World) -> None:
     parent = world.asked("why")
     fork = parent.fork("evt_001", behaviors=[asker(description="Say it in one word.")], **world.replay)

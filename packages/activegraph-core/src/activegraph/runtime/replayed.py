@@ -103,14 +103,24 @@ def _harvest(events: Iterable[Event], answers: LLMCache | None, outputs: ToolCac
 
 def _later_events_of_ancestors(store: Any, url: str | None) -> Iterator[Iterator[Event]]:
     """Of each ancestor in the same store, the nearest first, what stands behind the event that it was forked at."""
-    record, met = _record_of(store), set[str]()
+    record, met = _record_of(store), {store.run_id}
+    forked_at = _fork_point(store, record)
     while record is not None and record.parent_run_id is not None and record.parent_run_id not in met:
         met.add(record.parent_run_id)
         with _opened(store, record.parent_run_id, url) as parent:
-            if parent is None or parent.get_event(record.forked_at_event_id) is None:
+            # Another run may have the name of a parent that is gone, or that was left in another store.
+            if parent is None or forked_at is None or parent.get_event(forked_at.id) != forked_at:
                 return
-            yield parent.iter_events(after=record.forked_at_event_id)
+            yield parent.iter_events(after=forked_at.id)
             record = _record_of(parent)
+            forked_at = _fork_point(parent, record)
+
+
+def _fork_point(store: Any, record: RunRecord | None) -> Event | None:
+    """The last event that a run has in common with its parent."""
+    at = None if record is None else record.forked_at_event_id
+    found: Event | None = None if at is None else store.get_event(at)
+    return found
 
 
 def _record_of(store: Any) -> RunRecord | None:
