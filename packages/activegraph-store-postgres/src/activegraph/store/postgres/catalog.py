@@ -11,7 +11,7 @@ from activegraph.store.postgres.connections import Connections
 from activegraph.store.postgres.handle import Handle
 from activegraph.store.postgres.session import Session
 from activegraph.store.postgres.writes import INSERT_RUN_ONCE
-from activegraph.store.records import RunFields, merged_record, status_of_stop
+from activegraph.store.records import RunFields, merged_record
 
 __all__ = [
     "identity",
@@ -24,26 +24,65 @@ __all__ = [
     "write_run",
 ]
 
-# One descent of the key per run for its last event, which as a rule is the last stop; only else are the stops
-# looked up in the partial index, one type at a time.
+# One descent of the key per run for its last event, which as a rule is the last stop; only where it is none are the
+# stops looked up in the partial index, one type at a time.
 SELECT_ALL_RUNS = """
 SELECT
     r.run_id, r.parent_run_id, r.forked_at_event_id, r.label,
     to_char(r.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    r.goal, r.frame_id, r.setup_count,
-    e.position, e.id, s.type,
-    s.type = 'runtime.idle' AND s.position < e.position AND EXISTS (
-        SELECT FROM events AS w
-        WHERE w.run_id = r.run_id
-          AND w.position > s.position
-          AND w.type NOT LIKE 'behavior.%%'
-          AND w.type NOT LIKE 'relation_behavior.%%'
-          AND w.type NOT LIKE 'runtime.%%'
-          AND w.type NOT LIKE 'llm.%%'
-          AND w.type NOT LIKE 'tool.%%'
-          AND w.type NOT LIKE 'pattern.%%'
-          AND w.type NOT LIKE 'approval.%%'
-    )
+    r.goal, r.frame_id,
+    coalesce(e.position, 0), e.id,
+    CASE e.type
+        WHEN 'runtime.idle' THEN 'idle'
+        WHEN 'runtime.budget_exhausted' THEN 'exhausted'
+        WHEN 'runtime.paused' THEN 'stopped'
+        WHEN 'tool.in_doubt' THEN 'stopped'
+        ELSE (
+            SELECT CASE
+                WHEN s.type = 'runtime.budget_exhausted' THEN 'exhausted'
+                WHEN s.type = 'runtime.idle' AND NOT EXISTS (
+                    SELECT FROM events AS w
+                    WHERE w.run_id = r.run_id
+                      AND w.position > s.position
+                      AND w.type NOT LIKE 'behavior.%%'
+                      AND w.type NOT LIKE 'relation_behavior.%%'
+                      AND w.type NOT LIKE 'runtime.%%'
+                      AND w.type NOT LIKE 'llm.%%'
+                      AND w.type NOT LIKE 'tool.%%'
+                      AND w.type NOT LIKE 'pattern.%%'
+                      AND w.type NOT LIKE 'approval.%%'
+                ) THEN 'idle'
+            END
+            FROM (
+                (
+                    SELECT t.position, t.type FROM events AS t
+                    WHERE t.run_id = r.run_id AND t.type = 'runtime.idle'
+                    ORDER BY t.run_id DESC, t.type DESC, t.position DESC LIMIT 1
+                )
+                UNION ALL
+                (
+                    SELECT t.position, t.type FROM events AS t
+                    WHERE t.run_id = r.run_id AND t.type = 'runtime.budget_exhausted'
+                    ORDER BY t.run_id DESC, t.type DESC, t.position DESC LIMIT 1
+                )
+                UNION ALL
+                (
+                    SELECT t.position, t.type FROM events AS t
+                    WHERE t.run_id = r.run_id AND t.type = 'runtime.paused'
+                    ORDER BY t.run_id DESC, t.type DESC, t.position DESC LIMIT 1
+                )
+                UNION ALL
+                (
+                    SELECT t.position, t.type FROM events AS t
+                    WHERE t.run_id = r.run_id AND t.type = 'tool.in_doubt'
+                    ORDER BY t.run_id DESC, t.type DESC, t.position DESC LIMIT 1
+                )
+            ) AS s
+            ORDER BY s.position DESC
+            LIMIT 1
+        )
+    END,
+    r.setup_count
 FROM runs AS r
 LEFT JOIN LATERAL (
     SELECT l.position, l.id, l.type
@@ -52,43 +91,6 @@ LEFT JOIN LATERAL (
     ORDER BY l.run_id DESC, l.position DESC
     LIMIT 1
 ) AS e ON true
-LEFT JOIN LATERAL (
-    SELECT t.position, t.type
-    FROM (
-        SELECT e.position, e.type
-        WHERE e.type IN ('runtime.idle', 'runtime.budget_exhausted', 'runtime.paused', 'tool.in_doubt')
-        UNION ALL
-        (
-            SELECT i.position, i.type FROM events AS i
-            WHERE i.run_id = r.run_id AND i.type = 'runtime.idle'
-              AND e.type NOT IN ('runtime.idle', 'runtime.budget_exhausted', 'runtime.paused', 'tool.in_doubt')
-            ORDER BY i.run_id DESC, i.type DESC, i.position DESC LIMIT 1
-        )
-        UNION ALL
-        (
-            SELECT b.position, b.type FROM events AS b
-            WHERE b.run_id = r.run_id AND b.type = 'runtime.budget_exhausted'
-              AND e.type NOT IN ('runtime.idle', 'runtime.budget_exhausted', 'runtime.paused', 'tool.in_doubt')
-            ORDER BY b.run_id DESC, b.type DESC, b.position DESC LIMIT 1
-        )
-        UNION ALL
-        (
-            SELECT p.position, p.type FROM events AS p
-            WHERE p.run_id = r.run_id AND p.type = 'runtime.paused'
-              AND e.type NOT IN ('runtime.idle', 'runtime.budget_exhausted', 'runtime.paused', 'tool.in_doubt')
-            ORDER BY p.run_id DESC, p.type DESC, p.position DESC LIMIT 1
-        )
-        UNION ALL
-        (
-            SELECT d.position, d.type FROM events AS d
-            WHERE d.run_id = r.run_id AND d.type = 'tool.in_doubt'
-              AND e.type NOT IN ('runtime.idle', 'runtime.budget_exhausted', 'runtime.paused', 'tool.in_doubt')
-            ORDER BY d.run_id DESC, d.type DESC, d.position DESC LIMIT 1
-        )
-    ) AS t
-    ORDER BY t.position DESC
-    LIMIT 1
-) AS s ON true
 WHERE %s::text IS NULL OR r.run_id = %s::text
 ORDER BY r.created_at, r.run_id"""
 
@@ -206,14 +208,26 @@ def lock_run(session: Session, run_id: str) -> RunRecord | None:
 
 
 def _fields(row: tuple[Any, ...]) -> RunFields:
-    run_id, parent, forked_at, label, created_at, goal, frame_id, setup_count = row[:8]
-    return RunFields(run_id, parent, forked_at, label, created_at.replace(".000000Z", "Z"), goal, frame_id, setup_count)
+    run_id, parent, forked_at, label, created_at, *rest = row
+    return RunFields(run_id, parent, forked_at, label, _time(created_at), *rest)
 
 
 def _record(row: tuple[Any, ...]) -> RunRecord:
-    position, last_id, last_stop, waiting = row[8:]
-    return _fields(row).record(
-        event_count=position or 0,
-        last_event_id=last_id,
-        status=status_of_stop(last_stop, waiting=bool(waiting)),
+    run_id, parent, forked_at, label, created_at, goal, frame_id, count, last_id, status, setup_count = row
+    return RunRecord(
+        run_id,
+        parent,
+        forked_at,
+        label,
+        _time(created_at),
+        goal,
+        frame_id,
+        count,
+        last_id,
+        status or "stopped",
+        setup_count,
     )
+
+
+def _time(text: str) -> str:
+    return text.replace(".000000Z", "Z")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from activegraph.core.codec import check_header
 from activegraph.core.event import Event
@@ -31,31 +31,38 @@ __all__ = [
     "write_transaction",
 ]
 
-# The last event tells the state by itself as a rule; only else are the stops looked up, each by index.
+# The last event tells the state by itself as a rule; where it does not, the column is NULL.
 SELECT_RUNS = """
 SELECT
-    r.run_id, r.parent_run_id, r.forked_at_event_id, r.label, r.created_at, r.goal, r.frame_id, r.setup_count,
-    e.position, e.id, e.type,
-    CASE WHEN e.type NOT IN ('runtime.idle', 'runtime.budget_exhausted', 'runtime.paused', 'tool.in_doubt') THEN (
-        SELECT max(position) FROM events WHERE run_id = r.run_id AND type = 'runtime.idle'
-    ) END,
-    CASE WHEN e.type NOT IN ('runtime.idle', 'runtime.budget_exhausted', 'runtime.paused', 'tool.in_doubt') THEN (
-        SELECT max(position) FROM events WHERE run_id = r.run_id AND type = 'runtime.budget_exhausted'
-    ) END,
-    CASE WHEN e.type NOT IN ('runtime.idle', 'runtime.budget_exhausted', 'runtime.paused', 'tool.in_doubt') THEN (
-        SELECT max(position) FROM events WHERE run_id = r.run_id AND type = 'runtime.paused'
-    ) END,
-    CASE WHEN e.type NOT IN ('runtime.idle', 'runtime.budget_exhausted', 'runtime.paused', 'tool.in_doubt') THEN (
-        SELECT max(position) FROM events WHERE run_id = r.run_id AND type = 'tool.in_doubt'
-    ) END
+    r.run_id, r.parent_run_id, r.forked_at_event_id, r.label, r.created_at, r.goal, r.frame_id,
+    coalesce(e.position, 0),
+    e.id,
+    CASE
+        WHEN e.type IS NULL THEN 'stopped'
+        WHEN e.type = 'runtime.idle' THEN 'idle'
+        WHEN e.type = 'runtime.budget_exhausted' THEN 'exhausted'
+        WHEN e.type IN ('runtime.paused', 'tool.in_doubt') THEN 'stopped'
+    END,
+    r.setup_count
 FROM runs AS r
 LEFT JOIN events AS e ON e.seq = (
     SELECT l.seq FROM events AS l WHERE l.run_id = r.run_id ORDER BY l.position DESC LIMIT 1
 )"""
 
+# Each by index, which the planner takes only for a literal that its condition names.
+SELECT_LAST_STOPS = """
+SELECT
+    (SELECT max(position) FROM events WHERE run_id = ?1 AND type = 'runtime.idle'),
+    (SELECT max(position) FROM events WHERE run_id = ?1 AND type = 'runtime.budget_exhausted'),
+    (SELECT max(position) FROM events WHERE run_id = ?1 AND type = 'runtime.paused'),
+    (SELECT max(position) FROM events WHERE run_id = ?1 AND type = 'tool.in_doubt')"""
+
 # "…01Z" comes before "…01.5Z", and only without its last letter does the text say so.
 SELECT_ALL_RUNS = SELECT_RUNS + "\nORDER BY rtrim(r.created_at, 'Z'), r.run_id"
 SELECT_ONE_RUN = SELECT_RUNS + "\nWHERE r.run_id = ?"
+
+_STATUS = 9
+"""The column of `SELECT_RUNS` that may be NULL."""
 
 SELECT_LAST_APPENDED = """
 SELECT e.run_id
@@ -201,30 +208,18 @@ def _first_hole(connection: sqlite3.Connection, run_id: str) -> int:
 
 
 def _record(connection: sqlite3.Connection, row: tuple[Any, ...]) -> RunRecord:
-    run_id, parent, forked_at, label, created_at, goal, frame_id, setup_count, position, last_id, last_type, *stops = (
-        row
-    )
-    if last_type is None:
-        return RunRecord(run_id, parent, forked_at, label, created_at, goal, frame_id, setup_count=setup_count)
-    if last_type in STOP_TYPES:
-        status = status_of_stop(last_type, waiting=False)
-    else:
-        stopped_at, last_stop = max((at or 0, type) for at, type in zip(stops, STOP_TYPES, strict=True))
-        waiting = last_stop == "runtime.idle" and reads.waits_behind(connection, run_id, stopped_at)
-        status = status_of_stop(last_stop if stopped_at else None, waiting=waiting)
-    return RunRecord(
-        run_id,
-        parent,
-        forked_at,
-        label,
-        created_at,
-        goal,
-        frame_id,
-        position,
-        last_id,
-        status,
-        setup_count,
-    )
+    record = RunRecord(*row)
+    if row[_STATUS] is None:
+        record.status = _status(connection, record.run_id)
+    return record
+
+
+def _status(connection: sqlite3.Connection, run_id: str) -> Literal["stopped", "idle", "exhausted"]:
+    """How a run stands that goes on behind its last stop."""
+    stops = connection.execute(SELECT_LAST_STOPS, (run_id,)).fetchone()
+    stopped_at, last_stop = max((at or 0, type) for at, type in zip(stops, STOP_TYPES, strict=True))
+    waiting = last_stop == "runtime.idle" and reads.waits_behind(connection, run_id, stopped_at)
+    return status_of_stop(last_stop if stopped_at else None, waiting=waiting)
 
 
 def _is_text(run_id: str) -> bool:

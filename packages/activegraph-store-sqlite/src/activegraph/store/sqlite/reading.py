@@ -30,6 +30,8 @@ _Result = TypeVar("_Result")
 _ATTEMPTS = 100
 _PAUSE = 0.002
 _FILES_WENT_AWAY = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+_CACHE = 256
+"""KiB of pages that a connection keeps; a look goes by most pages once, and fresh memory costs more than it saves."""
 _LOG_HEADER = 32
 _LOG_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 
@@ -156,6 +158,7 @@ class ReadOnlyDatabase:
             options = "?mode=ro&readonly_shm=1" if shape.is_shared else "?mode=ro&immutable=1"
         url = f"file:{quote(os.fsencode(file))}{options}"
         with closing(sqlite3.connect(url, uri=True, isolation_level=None, check_same_thread=False)) as connection:
+            connection.execute(f"PRAGMA cache_size=-{_CACHE}")
             yield connection
 
     def _private_copy(self, shape: _Shape) -> str:
