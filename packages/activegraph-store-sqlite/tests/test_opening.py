@@ -102,6 +102,15 @@ def test_a_directory_is_no_store(tmp_path: Path, read_only: bool) -> None:
 
 
 @pytest.mark.parametrize("read_only", [False, True])
+def test_a_pipe_is_no_store_and_is_not_waited_for(tmp_path: Path, read_only: bool) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(StoreUnavailableError, match="is a pipe") as refusal:
+        SQLiteEventStore(tmp_path / "pipe", "run_a", read_only=read_only)
+    assert refusal.value.context["reason"] == "io"
+
+
+@pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize("content", [b"no database at all, but a text\n" * 40, b"SQLite format 3\x00" + b"\xff" * 4000])
 def test_a_file_that_is_no_database_is_malformed_and_stays(
     tmp_path: Path, read_only: bool, content: bytes, caplog: pytest.LogCaptureFixture

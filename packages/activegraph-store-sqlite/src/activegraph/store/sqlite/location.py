@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import NamedTuple
 
 from activegraph.errors import StoreNotFoundError, StoreUnavailableError
@@ -44,7 +45,7 @@ def locate(path: str | os.PathLike[str]) -> Location:
     Raises:
         InvalidStoreURL: The path is empty, or SQLite's name for a database in memory.
         StoreNotFoundError: No file can have this name.
-        StoreUnavailableError: It is a directory.
+        StoreUnavailableError: It is a directory, or a pipe, which nobody may ever write into.
     """
     shown = os.fsdecode(path)
     if shown in ("", ":memory:"):
@@ -52,15 +53,25 @@ def locate(path: str | os.PathLike[str]) -> Location:
     if "\x00" in shown:
         raise missing(repr(shown), "a file name holds no NUL", "Check the path.")
     location = Location(shown, os.path.realpath(shown))
-    if os.path.isdir(location.file):
-        raise StoreUnavailableError(
-            f"{shown} is a directory",
-            what_failed=f"Opening {shown} as a SQLite file.",
-            why="A SQLite store is one file.",
-            how_to_fix=f"Name a file in it: sqlite:///{shown.rstrip('/')}/run.db",
-            context={"driver": "sqlite", "reason": "io", "path": shown},
-        )
+    try:
+        mode = os.stat(location.file).st_mode
+    except (OSError, ValueError):
+        return location  # whoever opens it hears what is wrong
+    if stat.S_ISDIR(mode):
+        raise _no_file(shown, "a directory", f"Name a file in it: sqlite:///{shown.rstrip('/')}/run.db")
+    if stat.S_ISFIFO(mode):
+        raise _no_file(shown, "a pipe", "Write what comes out of it to a file, and name that.")
     return location
+
+
+def _no_file(shown: str, what: str, fix: str) -> StoreUnavailableError:
+    return StoreUnavailableError(
+        f"{shown} is {what}",
+        what_failed=f"Opening {shown} as a SQLite file.",
+        why="A SQLite store is one file.",
+        how_to_fix=fix,
+        context={"driver": "sqlite", "reason": "io", "path": shown},
+    )
 
 
 def missing(shown: str, why: str, fix: str) -> StoreNotFoundError:
