@@ -52,10 +52,10 @@ LEFT JOIN events AS e ON e.seq = (
 # Each by index, which the planner takes only for a literal that its condition names.
 SELECT_LAST_STOPS = """
 SELECT
-    (SELECT max(position) FROM events WHERE run_id = ?1 AND type = 'runtime.idle'),
-    (SELECT max(position) FROM events WHERE run_id = ?1 AND type = 'runtime.budget_exhausted'),
-    (SELECT max(position) FROM events WHERE run_id = ?1 AND type = 'runtime.paused'),
-    (SELECT max(position) FROM events WHERE run_id = ?1 AND type = 'tool.in_doubt')"""
+    (SELECT max(position) FROM events WHERE run_id = :run_id AND type = 'runtime.idle'),
+    (SELECT max(position) FROM events WHERE run_id = :run_id AND type = 'runtime.budget_exhausted'),
+    (SELECT max(position) FROM events WHERE run_id = :run_id AND type = 'runtime.paused'),
+    (SELECT max(position) FROM events WHERE run_id = :run_id AND type = 'tool.in_doubt')"""
 
 # "…01Z" comes before "…01.5Z", and only without its last letter does the text say so.
 SELECT_ALL_RUNS = SELECT_RUNS + "\nORDER BY rtrim(r.created_at, 'Z'), r.run_id"
@@ -216,7 +216,7 @@ def _record(connection: sqlite3.Connection, row: tuple[Any, ...]) -> RunRecord:
 
 def _status(connection: sqlite3.Connection, run_id: str) -> Literal["stopped", "idle", "exhausted"]:
     """How a run stands that goes on behind its last stop."""
-    stops = connection.execute(SELECT_LAST_STOPS, (run_id,)).fetchone()
+    stops = connection.execute(SELECT_LAST_STOPS, {"run_id": run_id}).fetchone()
     stopped_at, last_stop = max((at or 0, type) for at, type in zip(stops, STOP_TYPES, strict=True))
     waiting = last_stop == "runtime.idle" and reads.waits_behind(connection, run_id, stopped_at)
     return status_of_stop(last_stop if stopped_at else None, waiting=waiting)
