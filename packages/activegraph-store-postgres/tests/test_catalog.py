@@ -109,6 +109,34 @@ def test_runs_are_listed_by_time_then_id_and_the_latest_is_the_one_appended_to_l
         assert most_recent_run_id(postgres_url) == name
 
 
+def test_the_run_appended_to_last_is_found_where_its_event_is_not_the_end_of_the_table(postgres_url: str) -> None:
+    stores = {name: recorded(postgres_url, name) for name in ("a", "b", "c")}
+    for store in stores.values():
+        store.append_many(batch(1, 1000))
+    assert most_recent_run_id(postgres_url) == "c"
+
+    # A number was given, and nothing was appended with it.
+    ask(postgres_url, "SELECT nextval('events_seq_seq')")
+    assert most_recent_run_id(postgres_url) == "c"
+
+    # The run that was appended to last was pruned by half.
+    stores["b"].append_many(batch(1001, 1002))
+    ask(postgres_url, "DELETE FROM runs WHERE run_id = 'b'")
+    assert most_recent_run_id(postgres_url) == "c"
+
+    # The event fills a hole at the beginning.
+    ask(postgres_url, "DELETE FROM events WHERE run_id = 'b'")
+    ask(postgres_url, "VACUUM events")
+    stores["a"].append_many(batch(1001, 1001))
+    pages = "SELECT (ctid::text::point)[0] FROM events WHERE run_id = 'a' AND position = 1001"
+    assert ask(postgres_url, pages) < ask(postgres_url, "SELECT max((ctid::text::point)[0]) - 2 FROM events")
+    assert most_recent_run_id(postgres_url) == "a"
+
+    # An event in the middle of a run was put back under a number of today.
+    ask(postgres_url, "UPDATE events SET seq = nextval('events_seq_seq') WHERE run_id = 'c' AND position = 500")
+    assert most_recent_run_id(postgres_url) == "a"
+
+
 def test_lists_and_the_latest_run_never_scan_the_events(postgres_url: str) -> None:
     PostgresEventStore(postgres_url, "run_x").close()
     ask(
