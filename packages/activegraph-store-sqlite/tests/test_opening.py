@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -357,3 +358,35 @@ def test_opening_an_existing_store_needs_no_write_lock(tmp_path: Path) -> None:
             assert other.count() == 0
         with SQLiteEventStore(path, "run_a", read_only=True) as reader:
             assert reader.count() == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("this user may not mount a disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_store_that_a_full_disk_did_not_let_be_made_is_made_when_there_is_space(small_disk: Path) -> None:
+    path, filler = small_disk / "a.db", small_disk / "filler"
+    refusals: list[dict[str, Any]] = []
+    for free in range(0, 128, 4):
+        filler.write_bytes(bytes((1024 - free) * 1024))
+        try:
+            SQLiteEventStore(path, "run_a").close()
+        except StoreUnavailableError as refusal:
+            refusals.append(refusal.context)
+        filler.unlink()
+        with SQLiteEventStore(path, "run_a") as store:
+            store.append_many(events(1, 3))
+            assert store.count() == 3
+        for left in small_disk.iterdir():
+            left.unlink()
+
+    assert len(refusals) > 10
+    assert {(context["reason"], context["committed"]) for context in refusals} == {("full", False)}

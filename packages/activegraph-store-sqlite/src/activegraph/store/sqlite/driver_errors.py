@@ -22,6 +22,8 @@ _REASONS = {
     sqlite3.SQLITE_BUSY: "locked",
     sqlite3.SQLITE_LOCKED: "locked",
     sqlite3.SQLITE_FULL: "full",
+    # There was no space for the index of the write-ahead log: SQLite says so of its other files only.
+    sqlite3.SQLITE_IOERR_SHMSIZE: "full",
     sqlite3.SQLITE_READONLY: "permission",
     sqlite3.SQLITE_PERM: "permission",
     sqlite3.SQLITE_AUTH: "permission",
@@ -62,10 +64,11 @@ def as_ours(
     if isinstance(error, StorageError):
         return error
     if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        extended = getattr(error, "sqlite_errorcode", 0)
+        code = extended & 0xFF
         if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
             return _malformed(error, location, run_id)
-        reason = _REASONS.get(code, "io")
+        reason = _REASONS.get(extended) or _REASONS.get(code, "io")
         if code == sqlite3.SQLITE_CANTOPEN and not _is_accessible(location, writing):
             reason = "permission"
     elif isinstance(error, PermissionError):
