@@ -200,6 +200,17 @@ def test_a_proposal_that_the_host_records_by_hand_is_pending_like_any_other() ->
     assert runtime.graph.events[-2].caused_by == "evt_001"
 
 
+def test_a_grant_that_the_host_records_by_hand_grants_nothing_live_or_loaded(tmp_path: Path) -> None:
+    runtime = proposed(tmp_path / "run.db")
+    by_hand = runtime.graph.emit(Event("evt_100", "approval.granted", {"approval_id": "approval_001"}))
+    runtime.graph.add_object("memo", {"title": "Buy"}, caused_by=by_hand.id)
+    live = runtime.pending_approvals()
+    runtime.close()
+
+    assert [approval.id for approval in live] == ["approval_001"]
+    assert Runtime.load(str(tmp_path / "run.db"), behaviors=[]).pending_approvals() == live
+
+
 def test_a_closed_runtime_decides_nothing() -> None:
     runtime = proposed()
     runtime.close()

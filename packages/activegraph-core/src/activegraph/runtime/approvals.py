@@ -32,6 +32,8 @@ class _Logged(Protocol):
     @property
     def type(self) -> str: ...
     @property
+    def actor(self) -> str | None: ...
+    @property
     def caused_by(self) -> str | None: ...
 
 
@@ -107,7 +109,8 @@ class Approvals:
                     event.id,
                 )
         elif event.type == "approval.granted":
-            self._granted = (event.id, id)
+            if event.actor == "runtime":  # what a host writes by hand makes no object of an approval
+                self._granted = (event.id, id)
         else:
             self._proposals.pop(id, None)
 
