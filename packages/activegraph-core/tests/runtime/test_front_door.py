@@ -332,7 +332,16 @@ class TestLoad:
 
         assert loaded(tmp_path / "run.db").graph.ids.patch() == runtime.graph.ids.patch() == "patch_008"
 
-    @pytest.mark.parametrize("id", ["zzz_999", "evt_99x", "evt_2000", "evt_0999", "evt_998"])
+    def test_an_id_of_a_stop_that_the_host_gave_to_another_event_is_used_up(self, tmp_path: Path) -> None:
+        runtime = new(persist_to=tmp_path / "run.db")
+        runtime.graph.emit(Event("stop_007", "a", {}))
+        runtime.close()
+
+        assert loaded(tmp_path / "run.db").graph.ids.stop() == runtime.graph.ids.stop() == "stop_008"
+
+    @pytest.mark.parametrize(
+        "id", ["zzz_999", "evt_99x", "evt_2000", "evt_0999", "evt_998", "evt_\u0663\u0663\u0663\u0663"]
+    )
     def test_the_next_event_has_the_id_behind_the_highest_number_among_ids_of_any_shape(
         self, tmp_path: Path, id: str
     ) -> None:

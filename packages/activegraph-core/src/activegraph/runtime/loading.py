@@ -167,18 +167,18 @@ def _rebuild(
                 ids.saw_frame_id(frame_id)
             keep(row)
             if head % WINDOW == 0:
-                _note_highest(highest, recent)
+                _note_highest(highest, recent, ids.saw_stop_id)
             if see is not None:
                 see(row, mark)
                 for read in readers:
                     read(row)
-    _note_highest(highest, recent)
+    _note_highest(highest, recent, ids.saw_stop_id)
     projection.removals = None
     ids.saw_all(highest.values(), projection, removed)
     return recent, head, frame_id
 
 
-def _note_highest(highest: dict[int, str], rows: Iterable[LogRow]) -> None:
+def _note_highest(highest: dict[int, str], rows: Iterable[LogRow], saw_stop_id: Callable[[str], None]) -> None:
     """Note the highest ids of events for each length; of equally long ones the highest text is the highest number."""
     ids = [row.id for row in rows]
     lengths = set(map(len, ids))
@@ -186,13 +186,16 @@ def _note_highest(highest: dict[int, str], rows: Iterable[LogRow]) -> None:
         alike = ids if len(lengths) == 1 else [id for id in ids if len(id) == length]
         found = max(alike)
         if not _is_event_id(found):
+            # Ids of stops sort behind those of events; a host may have given one to any event.
+            for id in alike:
+                saw_stop_id(id)
             found = max(filter(_is_event_id, alike), default="")
         if found > highest.get(length, ""):
             highest[length] = found
 
 
 def _is_event_id(id: str) -> bool:
-    return id[:4] == "evt_" and id[4:].isdigit()
+    return id[:4] == "evt_" and id.isascii() and id[4:].isdigit()
 
 
 def _noted_ids(graph: Graph, approvals: Approvals) -> dict[str, Callable[[LogRow], None]]:
@@ -205,9 +208,6 @@ def _noted_ids(graph: Graph, approvals: Approvals) -> dict[str, Callable[[LogRow
         if isinstance(found, dict) and isinstance(found.get("approval_id"), str):
             ids.saw_approval_id(found["approval_id"])
             approvals.stands_on(found["approval_id"], origin.calls_behind(stored))
-
-    def stop(stored: LogRow) -> None:
-        ids.saw_stop_id(stored.id)
 
     def rejection(stored: LogRow) -> None:
         # Of a patch that nobody proposed here, the projection keeps nothing.
@@ -231,9 +231,6 @@ def _noted_ids(graph: Graph, approvals: Approvals) -> dict[str, Callable[[LogRow
         "approval.granted": approvals.see,
         "approval.denied": approvals.see,
         "patch.rejected": rejection,
-        "runtime.budget_exhausted": stop,
-        "runtime.paused": stop,
-        "tool.in_doubt": stop,
     }
     return notes
 
