@@ -119,6 +119,11 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "--numprocesses=2", *[f"--ignore=tests/{name}" for name in left_out])
 
 
+def is_distribution(path: Path) -> bool:
+    """Whether a path is what can be installed: a wheel, or a folder with a project in it."""
+    return (path.suffix == ".whl" and path.is_file()) or (path / "pyproject.toml").is_file()
+
+
 def matrix(choices: dict[str, Any]) -> list[Any]:
     """The values of one side of the conformance matrix; only the first where arguments replace them all."""
     chosen = list(choices.items())[: 1 if IS_GIVEN else None]
@@ -129,11 +134,20 @@ def matrix(choices: dict[str, Any]) -> list[Any]:
 @nox.parametrize("metrics", matrix(METRICS))
 @nox.parametrize("store", matrix(STORES))
 def conformance(session: nox.Session, store: str, metrics: list[str]) -> None:
-    """The shared suites against one store and metrics backend; arguments after -- replace both."""
+    """The shared suites against one store and metrics backend; arguments after -- replace both.
+
+    A wheel or a project's folder among them is installed: `-- ../my_store --store-url mydb://host/db`.
+    """
     sync(session, "--all-packages", "--all-extras", "--group=test")
     suite = ["pytest", "--pyargs", "activegraph.conformance"]
     if session.posargs:
-        session.run(*suite, *session.posargs)
+        brought = [argument for argument in session.posargs if is_distribution(Path(argument))]
+        # The worked example is always there; its own dependencies are ours.
+        install = ["uv", "pip", "install", "--quiet"]
+        session.run_install(*install, "--no-deps", str(ROOT / "examples" / "third_party_store"), external=True)
+        if brought:
+            session.run_install(*install, *brought, external=True)
+        session.run(*suite, *[argument for argument in session.posargs if argument not in brought])
         return
     suite += [f"--store-url={store}", *metrics, "--require-all"]
     if "{postgres}" in store:

@@ -37,6 +37,20 @@ def test_without_anything_to_test_nothing_is_collected_and_a_message_says_how(tm
     assert "--metrics my.module:MyMetrics" in ended.stdout
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [("mydb://host/db", "unsupported store URL scheme 'mydb'"), ("runs/c.db", "has no scheme")],
+)
+def test_a_url_that_nobody_can_open_is_a_mistake_of_the_command_and_breaks_no_promise(
+    url: str, said: str, tmp_path: Path
+) -> None:
+    ended = conformance(tmp_path, "--store-url", "memory:", "--store-url", url)
+
+    assert ended.returncode == pytest.ExitCode.USAGE_ERROR
+    assert said in ended.stderr
+    assert "is broken" not in ended.stdout + ended.stderr
+
+
 def test_the_memory_store_keeps_every_promise_that_is_asked_of_it(tmp_path: Path) -> None:
     ended = conformance(tmp_path, "--store-url", "memory:", "--require-all")
 

@@ -11,6 +11,7 @@ import pytest
 
 from activegraph.conformance.cases import SETTINGS, Case
 from activegraph.conformance.targets import MetricsTarget, StoreTarget
+from activegraph.errors import ActiveGraphError
 
 __all__ = ["pytest_addoption", "pytest_configure"]
 
@@ -56,9 +57,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take over the options that the cases read."""
+    """Take over the options that the cases read, and refuse a URL that nobody here can open: that breaks no promise."""
     SETTINGS.require_all = config.getoption("--require-all")
     SETTINGS.scale = config.getoption("--scale")
+    for target in stores_of(config):
+        try:
+            target.find_backend()
+        except ActiveGraphError as error:
+            raise pytest.UsageError(f"--store-url: {error.summary}\n{error.how_to_fix}") from None
 
 
 def stores_of(config: pytest.Config) -> list[StoreTarget]:

@@ -18,7 +18,8 @@ from activegraph.conformance.stores import EventStoreConformance
 from activegraph.conformance.suite import directory_state
 from activegraph.metrics import NoOpMetrics
 from activegraph.store.base import EventStore
-from activegraph.store.url import safe_url
+from activegraph.store.registry import backend_of
+from activegraph.store.url import parse_store_url, safe_url
 
 __all__ = ["MEMORY", "MetricsTarget", "StoreTarget", "StoreUnderTest"]
 
@@ -71,6 +72,16 @@ class StoreTarget:
     def url_in(self, folder: Path) -> str:
         """The URL with a directory for `{tmp}`."""
         return self.template.replace(_PLACE, str(folder))
+
+    def find_backend(self) -> None:
+        """Look for whoever serves the URL.
+
+        Raises:
+            InvalidStoreURL: No store that is installed takes such a URL.
+            ActiveGraphError: The one that would cannot be loaded.
+        """
+        if not self.is_memory:
+            backend_of(parse_store_url(self.url_in(Path(tempfile.gettempdir()))))
 
     @property
     def has_server(self) -> bool:
