@@ -209,6 +209,30 @@ class TestEventText:
     def test_an_embedded_record_loses_its_provenance(self, type: str, key: str, record: dict[str, Any]) -> None:
         assert "provenance" not in event_text(Event("evt_001", type, {key: record}))
 
+    @pytest.mark.parametrize(
+        ("type", "actor", "payload"),
+        [
+            ("behavior.failed", "runtime", {"behavior": "a", "event_id": "evt_001", "traceback": "line 7"}),
+            ("tool.responded", "a", {"behavior": "a", "latency_seconds": 0.25, "cache_hit": True, "resolved_by": "b"}),
+            ("llm.requested", "a", {"behavior": "a", "attempt_index": 1, "retry_of": "evt_007", "max_attempts": 3}),
+            ("llm.requested", "a", {"behavior": "a", "estimated_cost_usd": "1", "budget_remaining_usd": "2"}),
+        ],
+    )
+    def test_what_the_runtime_says_of_the_circumstances_is_left_out(
+        self, type: str, actor: str, payload: dict[str, Any]
+    ) -> None:
+        text = event_text(Event("evt_009", type, {**payload, "output": 1}, actor=actor))
+
+        assert (
+            text == f'- type: {type}\n- actor: {actor}\n- payload:\n```\n{{\n  "behavior": "a",\n  "output": 1\n}}\n```'
+        )
+
+    @pytest.mark.parametrize(("type", "actor"), [("tool.responded", "user"), ("call.made", "runtime")])
+    def test_what_a_host_says_of_circumstances_is_kept(self, type: str, actor: str) -> None:
+        text = event_text(Event("evt_009", type, {"behavior": "a", "latency_seconds": 0.25}, actor=actor))
+
+        assert '"latency_seconds": 0.25' in text
+
     def test_a_users_data_of_such_names_is_kept(self) -> None:
         payload = {
             "object": {"what": "vase", "provenance": "Florence"},

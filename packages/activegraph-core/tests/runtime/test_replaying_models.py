@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from activegraph.behaviors.base import Behavior
+from activegraph.core.clock import FrozenClock
 from activegraph.core.event import Event
+from activegraph.core.graph import Graph
 from activegraph.errors import (
     IncompatibleRuntimeState,
     LLMBehaviorError,
@@ -241,6 +243,67 @@ class TestAnswersOfTheLog:
             runtime.run_until_idle()
 
         replay(path, proposing)
+
+
+class Ticking(FrozenClock):
+    """Each look at it is half a second later."""
+
+    seconds = 0.0
+
+    def monotonic(self) -> float:
+        self.seconds += 0.5
+        return self.seconds
+
+
+class TestModelsThatAreAskedAboutCalls:
+    """What a run says of its own calls holds durations, attempts and tracebacks, which no second execution has."""
+
+    HEARD = (
+        ("llm.requested", ScriptedProvider(answer("done"))),
+        ("llm.responded", ScriptedProvider(ConnectionError("gone"), answer("done"))),
+        ("tool.requested", ScriptedProvider(asking(("look", {"host": "db1"})), answer("done"))),
+        ("tool.responded", ScriptedProvider(asking(("look", {"host": "db1"})), answer("done"))),
+        ("behavior.failed", ScriptedProvider(ConnectionError("gone"))),
+        ("behavior.completed", ScriptedProvider(answer("done"))),
+    )
+
+    @staticmethod
+    def provider_of(script: ScriptedProvider, heard: list[dict[str, Any]]) -> ScriptedProvider:
+        """Answers the asker by the script, and the auditor always the same."""
+        asker = ScriptedProvider(*script.script)
+
+        def reply(**call: Any) -> Any:
+            if '"auditor"' not in call["system"]:
+                return asker.complete(**call)
+            heard.append(call)
+            return answer("noted")
+
+        return ScriptedProvider(reply)
+
+    @pytest.mark.parametrize(("type", "script"), HEARD, ids=[type for type, _ in HEARD])
+    def test_a_replay_and_a_fork_ask_what_was_asked(self, path: Path, type: str, script: ScriptedProvider) -> None:
+        def declared() -> list[LLMBehavior]:
+            return [
+                asker(tools=[tool()]),
+                asker(lambda event, graph, ctx, out: None, name="auditor", on=[type], where={"behavior": "asker"}),
+            ]
+
+        heard: list[dict[str, Any]] = []
+        graph = Graph(run_id=RUN, clock=Ticking())
+        options: dict[str, Any] = {"llm_retry_max_attempts": 2, "llm_retry_initial_delay_seconds": 0.0}
+        parent = new(declared(), graph, llm_provider=self.provider_of(script, heard), persist_to=path, **options)
+        parent.run_goal("why")
+        assert heard
+        asked = len(heard)
+        fork = parent.fork("evt_001", replay_llm_cache=True, replay_tool_cache=True)
+        fork.run_until_idle()
+        run_id = fork.run_id
+        fork.close()
+        parent.close()
+
+        assert len(heard) == asked
+        replay(path, *declared())
+        loaded(path, declared(), run_id, replay_strict=True)
 
 
 class TestChanges:

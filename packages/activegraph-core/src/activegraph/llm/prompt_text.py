@@ -34,6 +34,22 @@ _RECORDS = {
 
 _OF_ONE_RUN = ("run_id", "timestamp")
 
+_OF_ONE_EXECUTION = frozenset(
+    {
+        "event_id",
+        "traceback",
+        "latency_seconds",
+        "cache_hit",
+        "attempt_index",
+        "max_attempts",
+        "retry_of",
+        "resolved_by",
+        "snapshot",
+        "budget_remaining_usd",
+    }
+)
+"""What the runtime writes into its own events of the circumstances, so that no two executions need share it."""
+
 
 def in_prompts(event: Event) -> bool:
     """Whether an event tells of the work, and not of how the run went."""
@@ -116,8 +132,16 @@ def _arrow(source: Any, type: Any, target: Any) -> str:
 
 def event_text(event: Event) -> str:
     """The triggering event: type, actor and payload, less what differs between runs."""
-    payload = _pretty(_comparable(event.type, event.payload))
-    return f"- type: {event.type}\n- actor: {event.actor or '?'}\n- payload:\n```\n{payload}\n```"
+    told = _comparable(event.type, event.payload)
+    if _is_the_runtimes(event):
+        told = {k: v for k, v in told.items() if k not in _OF_ONE_EXECUTION and not k.startswith("estimated_")}
+    return f"- type: {event.type}\n- actor: {event.actor or '?'}\n- payload:\n```\n{_pretty(told)}\n```"
+
+
+def _is_the_runtimes(event: Event) -> bool:
+    """Whether the runtime wrote it: of a call in the name of the behavior that makes it."""
+    by = ("runtime", event.payload.get("behavior"))
+    return event.type.startswith(INTERNAL_FAMILIES) and event.actor in by
 
 
 def _comparable(type: str, payload: Mapping[str, Any]) -> dict[str, Any]:
