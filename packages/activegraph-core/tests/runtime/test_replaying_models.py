@@ -25,6 +25,7 @@ from activegraph.llm.behavior import LLMBehavior
 from activegraph.operations.migrate import migrate
 from activegraph.runtime.runtime import Runtime
 from activegraph.tools.base import Tool
+from activegraph.tools.cache import CachedToolResponse
 from pydantic import BaseModel
 from support.runtimes import RUN, loaded, new
 from support.scripted import ScriptedProvider, answer, asking
@@ -304,6 +305,35 @@ class TestModelsThatAreAskedAboutCalls:
         assert len(heard) == asked
         replay(path, *declared())
         loaded(path, declared(), run_id, replay_strict=True)
+
+
+class Charging:
+    """An invoker that charges for what fails, too."""
+
+    def invoke(self, tool: Any, args: Any, ctx: Any) -> CachedToolResponse:
+        error = {"reason": "tool.mine", "message": "no"} if args["host"] == "db2" else None
+        return CachedToolResponse({"host": args["host"]}, error, 1.5, Decimal("0.2"))
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 3])
+def test_who_is_told_of_calls_is_told_the_same_again(path: Path, attempts: int) -> None:
+    gone, unclear = ConnectionError("gone"), LLMBehaviorError("llm.parse_error", "no JSON")
+    script = (gone, asking(("look", {"host": "db1"})), gone, asking(("look", {"host": "db2"})), unclear)
+    calls = ("llm.requested", "llm.responded", "tool.requested", "tool.responded")
+    told = Behavior("told", lambda event, graph, ctx: graph.emit("told", {"of": dict(event.payload)}), list(calls))
+    behaviors = (asker(tools=[tool()]), told)
+    record(
+        path,
+        *behaviors,
+        provider=ScriptedProvider(*script),
+        goals=("why", "and then", "and now"),
+        graph=Graph(run_id=RUN, clock=Ticking()),
+        tool_invoker=Charging(),
+        llm_retry_max_attempts=attempts,
+        llm_retry_initial_delay_seconds=0.0,
+    )
+
+    replay(path, *behaviors)
 
 
 class TestChanges:

@@ -226,7 +226,8 @@ class ModelTurns:
         if "error" not in answer.fields:
             return {**answer.fields, **about}
         attempts = {"attempt_index": attempt, "max_attempts": self._outside.options.retries.max_attempts}
-        return {**about, **answer.fields, **attempts}
+        # One that was recorded says itself how many there were to be.
+        return {**about, **attempts, **answer.fields}
 
     def _given_up(self, error: LLMBehaviorError, answer: ModelAnswer, attempt: int) -> LLMBehaviorError:
         most = self._outside.options.retries.max_attempts

@@ -18,7 +18,7 @@ from activegraph.core.log import RunLog
 from activegraph.errors import LLMBehaviorError, ToolError
 from activegraph.llm.behavior import LLMBehavior
 from activegraph.llm.models import FALLBACK_MODEL
-from activegraph.runtime.answers import ModelAnswer
+from activegraph.runtime.answers import ModelAnswer, duration
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.call_budget import CallBudget
 from activegraph.runtime.model_behaviors import ModelBehaviors, Prepared, named_model
@@ -27,7 +27,6 @@ from activegraph.runtime.retries import RetryPolicy
 from activegraph.runtime.verification.meeting import Meeting
 from activegraph.tools.base import Tool
 from activegraph.tools.cache import CachedToolResponse, recorded_cost
-from activegraph.tools.checking import failure_from_record
 from activegraph.tools.context import ToolContext
 
 __all__ = ["RecordedModels", "RecordedOutside"]
@@ -70,10 +69,15 @@ class RecordedOutside(Outside):
         if tool.deterministic and self.options.replay_reinvoke_deterministic:
             return super().call(tool, args, context)
         fields = decode_canonical(self._meeting.answer("tool.responded").payload)
-        if isinstance(fields.get("error"), dict):
-            return ToolAnswer(None, failure_from_record(fields["error"]), 0.0)
-        cost = recorded_cost(fields.get("cost_usd"))
-        return ToolAnswer(CachedToolResponse(fields.get("output"), cost_usd=cost, is_dump=True), None, 0.0)
+        error = fields.get("error")
+        response = CachedToolResponse(
+            fields.get("output"),
+            error if isinstance(error, dict) else None,
+            duration(fields.get("latency_seconds")) or 0.0,
+            recorded_cost(fields.get("cost_usd")),
+            is_dump=True,
+        )
+        return ToolAnswer(response, None, response.latency_seconds)
 
 
 class _RecordedRetries:
@@ -89,7 +93,9 @@ class _RecordedRetries:
         if following is None:
             return 1 << 31
         payload = decode_canonical(following.payload)
-        goes_on = "retry_of" in payload or str(payload.get("reason", "")).startswith("budget.")
+        if "retry_of" in payload:
+            return int(payload.get("max_attempts") or 1 << 31)
+        goes_on = str(payload.get("reason", "")).startswith("budget.")
         made = self._meeting.recorded.last_compared
         attempts = 0 if made is None else decode_canonical(made.payload).get("attempt_index") or 0
         return 1 << 31 if goes_on else attempts + 1
