@@ -97,6 +97,9 @@ def _everything_else() -> list[Any]:
     def look(event: Any, graph: Any, ctx: Any) -> None:
         ctx.view.objects()
 
+    def find(event: Any, graph: Any, ctx: Any) -> None:
+        ctx.view.objects("rare"), ctx.view.get_object("task#1"), ctx.view.relations(source="task#1")
+
     clear_registry()
     around = {"around": "event.payload.object.id", "recent_events": 5}
     return [
@@ -104,6 +107,7 @@ def _everything_else() -> list[Any]:
         late,
         RelationBehavior("follow", _nothing, "before", on=["object.created"]),
         Behavior("look", look, on=["object.created"], view_spec=around),
+        Behavior("find", find, on=["object.created"]),
     ]
 
 

@@ -12,7 +12,6 @@ from activegraph.core.neighborhood import neighborhood
 from activegraph.core.patch import Patch, patch_handle
 from activegraph.core.projection import Projection
 from activegraph.core.recorder import Recorder
-from activegraph.core.state import RelationState
 from activegraph.core.where import compile_where
 from activegraph.errors import InvalidArgumentType
 
@@ -97,7 +96,7 @@ class GraphFace:
         self, source: str | None = None, target: str | None = None, type: str | None = None
     ) -> list[Relation]:
         """Relations by ends and type, in creation order; filters by AND."""
-        return [relation_handle(state) for state in _find_relations(self._projection, source, target, type)]
+        return [relation_handle(state) for state in self._projection.find_relations(source, target, type)]
 
     def get_relations(
         self, object_id: str | None = None, type: str | None = None, direction: str = "both"
@@ -138,23 +137,3 @@ class GraphFace:
     def has_object_of_type(self, type: str) -> bool:
         """Whether there is an object of this type."""
         return bool(self._projection.objects_of_type(type))
-
-
-def _find_relations(
-    projection: Projection, source: str | None, target: str | None, type: str | None
-) -> Sequence[RelationState]:
-    """Relations by ends and type in creation order, through the narrowest index."""
-    candidates: dict[str, RelationState]
-    if source is not None:
-        candidates = projection.adjacency.outgoing.get(source, {})
-    elif target is not None:
-        candidates = projection.adjacency.incoming.get(target, {})
-    elif type is not None:
-        candidates = projection.relations_of_type(type)
-    else:
-        candidates = projection.relations
-    return [
-        state
-        for state in candidates.values()
-        if (target is None or state.target == target) and (type is None or state.type == type)
-    ]

@@ -228,6 +228,23 @@ class Projection:
                 self._relations_by_type.setdefault(state.type, {})[state.id] = state
         return self._relations_by_type.get(type, {})
 
+    def find_relations(self, source: str | None, target: str | None, type: str | None) -> list[RelationState]:
+        """Relations by ends and type in creation order, through the narrowest index; None is any."""
+        candidates: dict[str, RelationState]
+        if source is not None:
+            candidates = self.adjacency.outgoing.get(source, {})
+        elif target is not None:
+            candidates = self.adjacency.incoming.get(target, {})
+        elif type is not None:
+            candidates = self.relations_of_type(type)
+        else:
+            candidates = self.relations
+        return [
+            state
+            for state in candidates.values()
+            if (target is None or state.target == target) and (type is None or state.type == type)
+        ]
+
     def _on_object_created(self, payload: Text) -> None:
         try:
             fields = _object_created(payload).object

@@ -6,11 +6,12 @@ looks: elements younger than the call are left out, elements removed since are k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from activegraph.core.elements import Object, Relation
 from activegraph.core.event import Event
+from activegraph.core.slices import BuiltSlice, Slice
 from activegraph.core.where import compile_where
 
 __all__ = ["View"]
@@ -28,55 +29,35 @@ class View:
         relations: Iterable[Relation] = (),
         events: Iterable[Event] = (),
     ) -> None:
-        self._objects: list[Object] | None = list(objects)
-        self._relations: list[Relation] | None = list(relations)
+        given = list(objects), list(relations)
+        self._slice: Slice = BuiltSlice(lambda: given)
         self._events: list[Event] | None = list(events)
-        self._build: Callable[[], tuple[list[Object], list[Relation]]] | None = None
         self._read_events: Callable[[], list[Event]] | None = None
-        self._objects_by_id: dict[str, Object] | None = None
-        self._relations_by_id: dict[str, Relation] | None = None
 
     @classmethod
-    def lazy(
-        cls,
-        build: Callable[[], tuple[list[Object], list[Relation]]],
-        read_events: Callable[[], list[Event]],
-    ) -> View:
-        """A view whose content is worked out at the first look."""
+    def lazy(cls, shown: Slice, read_events: Callable[[], list[Event]]) -> View:
+        """A view whose content is found out when somebody looks."""
         view = cls.__new__(cls)
-        view._objects = view._relations = view._events = None
-        view._objects_by_id = view._relations_by_id = None
-        view._build = build
+        view._slice = shown
+        view._events = None
         view._read_events = read_events
         return view
 
-    def _graph(self) -> tuple[list[Object], list[Relation]]:
-        if self._objects is None or self._relations is None:
-            assert self._build is not None  # noqa: S101 - set together with the missing lists
-            self._objects, self._relations = self._build()
-        return self._objects, self._relations
-
     def objects(self, type: str | None = None, where: dict[str, Any] | None = None) -> list[Object]:
-        """Objects of a type that meet a condition; both filters by AND."""
-        found: Sequence[Object] = self._graph()[0]
-        if type is not None:
-            found = [o for o in found if o.type == type]
+        """Objects of a type that meet a condition; both filters by AND. By index, where the view has no centre."""
+        if not _can_be_names(type):
+            return []
+        found = self._slice.objects(type)
         if where:
             holds = compile_where(where, declared=False).matches
             found = [o for o in found if holds(o)]
-        return list(found)
+        return found
 
     def relations(
         self, type: str | None = None, source: str | None = None, target: str | None = None
     ) -> list[Relation]:
-        """Relations by type and ends; filters by AND."""
-        return [
-            r
-            for r in self._graph()[1]
-            if (type is None or r.type == type)
-            and (source is None or r.source == source)
-            and (target is None or r.target == target)
-        ]
+        """Relations by type and ends; filters by AND. By index, where the view has no centre."""
+        return self._slice.relations(type, source, target) if _can_be_names(type, source, target) else []
 
     def events(self, type: str | None = None) -> list[Event]:
         """The recent events of the view, oldest first."""
@@ -87,12 +68,13 @@ class View:
 
     def get_object(self, object_id: str) -> Object | None:
         """The object if it is in the view."""
-        if self._objects_by_id is None:
-            self._objects_by_id = {o.id: o for o in self._graph()[0]}
-        return self._objects_by_id.get(object_id)
+        return self._slice.object(object_id) if _can_be_names(object_id) else None
 
     def get_relation(self, relation_id: str) -> Relation | None:
         """The relation if it is in the view."""
-        if self._relations_by_id is None:
-            self._relations_by_id = {r.id: r for r in self._graph()[1]}
-        return self._relations_by_id.get(relation_id)
+        return self._slice.relation(relation_id) if _can_be_names(relation_id) else None
+
+
+def _can_be_names(*names: object) -> bool:
+    """Whether anything can be called so; what can't is in no view."""
+    return all(name is None or isinstance(name, str) for name in names)

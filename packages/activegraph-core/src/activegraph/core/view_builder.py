@@ -13,6 +13,7 @@ from activegraph.core.event import Event
 from activegraph.core.log import RunLog
 from activegraph.core.neighborhood import neighborhood
 from activegraph.core.projection import Projection
+from activegraph.core.slices import BuiltSlice, Slice, WholeGraph
 from activegraph.core.state import ObjectState, RelationState
 from activegraph.core.view import View
 
@@ -52,23 +53,43 @@ def build_view(
         find_events: Gives so many of the newest events, instead of a look through the log.
     """
     asked = spec or {}
-
-    def graph() -> tuple[list[Object], list[Relation]]:
-        debugging = reporter is not None and _logger.isEnabledFor(logging.DEBUG)
-        began = perf_counter() if debugging else 0.0
-        objects, relations = _as_of(asked, projection, trigger, sequence, list(removals))
-        types = asked.get("include_types")
-        if types is not None:
-            objects = [state for state in objects if state.type in types]
-        if debugging and reporter is not None:
-            reporter(len(objects), len(relations), perf_counter() - began)
-        return [object_handle(o) for o in objects], [relation_handle(r) for r in relations]
-
+    shown_part = _slice(asked, projection, trigger, sequence, removals, reporter)
     wanted = asked.get("recent_events")
     count = DEFAULT_RECENT_EVENTS if wanted is None else wanted
     if find_events is not None:
-        return View.lazy(graph, partial(find_events, count))
-    return View.lazy(graph, lambda: recent_events(log, head, unlogged, count, shown or _shown))
+        return View.lazy(shown_part, partial(find_events, count))
+    return View.lazy(shown_part, lambda: recent_events(log, head, unlogged, count, shown or _shown))
+
+
+def _slice(
+    spec: dict[str, Any],
+    projection: Projection,
+    trigger: Event,
+    sequence: int,
+    removals: Iterable[ObjectState | RelationState],
+    reporter: Callable[[int, int, float], None] | None,
+) -> Slice:
+    """The graph around the view's centre, or all of it, which is counted for the DEBUG line only."""
+    around, types = spec.get("around"), spec.get("include_types")
+    whole = WholeGraph(projection, sequence, removals, types)
+    report = reporter if _logger.isEnabledFor(logging.DEBUG) else None
+    if around is None and report is None:
+        return whole
+
+    def build() -> tuple[list[Object], list[Relation]]:
+        began = 0.0 if report is None else perf_counter()
+        if around is None:
+            built = whole.objects(None), whole.relations(None, None, None)
+        else:
+            depth = spec.get("depth")
+            near, relations = _around(centres(around, trigger), depth, projection, sequence, list(removals))
+            shown = near if types is None else [state for state in near if state.type in types]
+            built = [object_handle(o) for o in shown], [relation_handle(r) for r in relations]
+        if report is not None:
+            report(len(built[0]), len(built[1]), perf_counter() - began)
+        return built
+
+    return BuiltSlice(build)
 
 
 def view_of_graph(
@@ -88,23 +109,15 @@ def view_of_graph(
     )
 
 
-def _as_of(
-    spec: dict[str, Any],
+def _around(
+    middle: list[str],
+    depth: int | None,
     projection: Projection,
-    trigger: Event,
     sequence: int,
     removed: list[ObjectState | RelationState],
 ) -> tuple[list[ObjectState], list[RelationState]]:
     gone_objects = {s.id: s for s in removed if isinstance(s, ObjectState) and s.sequence < sequence}
     gone_relations = [s for s in removed if isinstance(s, RelationState) and s.sequence < sequence]
-    around = spec.get("around")
-    if around is None:
-        objects = [s for s in projection.objects.values() if s.sequence < sequence]
-        relations = [s for s in projection.relations.values() if s.sequence < sequence]
-        if removed:
-            objects = sorted([*objects, *gone_objects.values()], key=lambda s: s.sequence)
-            relations = sorted([*relations, *gone_relations], key=lambda s: s.sequence)
-        return objects, relations
 
     def find(id: str) -> ObjectState | None:
         state = projection.objects.get(id)
@@ -120,8 +133,7 @@ def _as_of(
             if node in (relation.source, relation.target):
                 yield relation
 
-    depth = spec.get("depth")
-    return neighborhood(centres(around, trigger), 1 if depth is None else depth, find=find, touching=touching)
+    return neighborhood(middle, 1 if depth is None else depth, find=find, touching=touching)
 
 
 def centres(around: str | list[str], trigger: Event) -> list[str]:
