@@ -6,7 +6,6 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from activegraph.core.event import Event
@@ -153,7 +152,7 @@ class Appender:
         self._block_record = fields
         self._all_synced = False
         recorded = not self._handle.in_callers_transaction()
-        self.writer.known = replace(self.writer.known, has_record=recorded)
+        self.writer.known = self.writer.known._replace(has_record=recorded)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -186,7 +185,7 @@ class Appender:
             self._settle_block(session, lost, known, inside=inside)
         self._all_synced = False
         if inside:
-            self.writer.known = replace(self.writer.known, has_record=False)
+            self.writer.known = self.writer.known._replace(has_record=False)
 
     def _begin(self) -> tuple[Session, Any, bool]:
         """A session with a transaction begun, and whether that is inside one of the connection's owner."""

@@ -91,7 +91,7 @@ class PostgresEventStore:
         """
         self._handle.check_writable("append")
         with self._handle.lock:
-            self._handle.check_writable("append")
+            self._handle.check_open(writing=True)
             debugging = _logger.isEnabledFor(logging.DEBUG)
             began = perf_counter() if debugging else 0.0
             head = self._appender.append(events, expected_count, sync)

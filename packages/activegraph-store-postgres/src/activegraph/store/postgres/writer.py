@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from activegraph.core.event import NO_DIGEST
 from activegraph.errors import ConcurrentWriterError, DuplicateEventError
@@ -35,8 +35,7 @@ class _Fenced(Exception):
     """The head is another one; rolls the transaction back."""
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """A head as a handle knows it, to go back to when a transaction is undone."""
 
     head: int
