@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from activegraph.conformance.cases import Lacking, case, check, of_scale, same
@@ -19,6 +21,10 @@ from activegraph.store.url import parse_store_url
 __all__ = ["CrashCases"]
 
 _MADE = "2026-05-15T10:32:01Z"
+
+_ROUNDS = 8
+_CALLS = 7
+_PAUSE_SECONDS = 1.0
 
 
 class CrashCases(StoreSuite):
@@ -204,25 +210,34 @@ class CrashCases(StoreSuite):
 
     def _server_syncs(self) -> None:
         url = self.hook("asynchronous")(self.store_url())
-        is_synced = self.hook("is_synced")
         store: Any = self.open_at(url, self.new_run())
-        synced = []
-        for n in range(1, 8):
-            store.append_many([event(f"evt_{n}")], sync=True)
-            synced.append(is_synced(url))
-        # Other sessions write too, so that one look may come at a moment when their commits are under way.
-        check(sum(synced) >= 5, f"after {7 - sum(synced)} of 7 commits with sync=True the server had not synced them")
-        store.append_many([event("evt_8")], sync=False)
-        store.append_many([], sync=True)
-        check(is_synced(url), "append_many([], sync=True) left an earlier commit unsynced")
+        number = count(1)
+
+        def synced() -> None:
+            store.append_many([event(f"evt_{next(number)}")], sync=True)
+
+        def synced_afterwards() -> None:
+            store.append_many([event(f"evt_{next(number)}")], sync=False)
+            store.append_many([], sync=True)
+
+        self._server_has_synced("append_many(sync=True)", url, synced)
+        self._server_has_synced("append_many([], sync=True) behind an earlier commit", url, synced_afterwards)
 
     def _server_has_synced(self, name: str, url: str, call: Callable[[], object]) -> None:
-        synced = []
-        for _ in range(7):
-            call()
-            synced.append(self.hook("is_synced")(url))
-        # As above: other sessions write too.
-        check(sum(synced) >= 5, f"after {7 - sum(synced)} of 7 calls of {name} the server had not synced them")
+        is_synced = self.hook("is_synced")
+        least = _CALLS
+        for _ in range(_ROUNDS):
+            unsynced = 0
+            for _ in range(_CALLS):
+                call()
+                unsynced += not is_synced(url)
+            if unsynced <= _CALLS // 3:
+                return
+            least = min(least, unsynced)
+            # Other sessions write too, and the server's own housekeeping does so for seconds. Waiting for a
+            # quieter moment helps no store that does not sync: each look comes right after its call.
+            time.sleep(_PAUSE_SECONDS)
+        check(False, f"after {least} of {_CALLS} calls of {name} the server had not synced them")
 
     def _is_sound_and_goes_on(self, store: EventStore, where: str) -> None:
         count = store.count()
