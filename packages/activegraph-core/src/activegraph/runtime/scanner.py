@@ -89,7 +89,7 @@ class LogScanner:
             self._takers[type](mark, stored)
             return
         internal = is_internal(type)
-        if type == "tool.in_doubt":
+        if type == "tool.in_doubt" and self._open is not None and stored.actor == self._open.behavior:
             self.last_stop = (type, None)
         is_of_runtime = internal and stored.actor == "runtime"
         if self._open is not None and not is_of_runtime and stored.actor != self._open.behavior:
