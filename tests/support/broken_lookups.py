@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import islice
 from typing import Any
 
@@ -199,3 +201,41 @@ class remembers_events_that_are_truncated(SQLiteEventStore):
 class tells_the_head_that_it_knows(SQLiteEventStore):
     def head(self) -> int:
         return super().count() if self.read_only or self._closed else self._writer.head.position
+
+
+@breaks("A6")
+class follows_the_rest_of_a_log(SQLiteEventStore):
+    def iter_events(self, after: str | None = None, until: str | None = None) -> Iterator[Event]:
+        if after is None or until is not None:
+            yield from super().iter_events(after, until)
+            return
+        while rest := list(super().iter_events(after)):
+            yield from rest
+            after = rest[-1].id
+
+
+class _ChainingAnew(SQLiteEventStore):
+    """Forgets the digest that its next event goes behind."""
+
+    def forget(self) -> None:
+        head = self._writer.head
+        if head.position:
+            with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+                row = (NO_DIGEST, self.run_id, head.position)
+                connection.execute("UPDATE events SET digest = ? WHERE run_id = ? AND position = ?", row)
+            self._writer.head = head._replace(digest=NO_DIGEST)
+
+
+@breaks("A1")
+class begins_a_new_chain_with_each_handle(_ChainingAnew):
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        if not self.read_only:
+            self.forget()
+
+
+@breaks("C7")
+class begins_a_new_chain_behind_a_truncation(_ChainingAnew):
+    def truncate_after(self, event_id: str) -> None:
+        super().truncate_after(event_id)
+        self.forget()

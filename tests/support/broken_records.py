@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -291,3 +291,21 @@ class stores_an_import_in_its_own_spelling(SQLiteBackend):
                     values = (row.payload.encode("utf-8", "surrogatepass"), record.run_id, row.id)
                     connection.execute("UPDATE events SET payload = ? WHERE run_id = ? AND id = ?", values)
         return result
+
+
+@breaks("C6")
+class keeps_a_record_that_was_undone(SQLiteEventStore):
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self._told: dict[str, Any] = {}
+        try:
+            with super().transaction():
+                yield
+        except RuntimeError:
+            if self._told and self.get_run() is not None:
+                self.upsert_run(**self._told)
+            raise
+
+    def upsert_run(self, **fields: Any) -> None:
+        super().upsert_run(**fields)
+        self._told = fields

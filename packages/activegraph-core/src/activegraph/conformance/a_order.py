@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from activegraph.conformance.cases import case, check, of_scale, same
 from activegraph.conformance.samples import event, events, generated, ids, same_events
 from activegraph.conformance.suite import StoreSuite
+from activegraph.conformance.workload import chain_problem
 from activegraph.core.event import Event
 from activegraph.errors import EventNotFoundError
 
@@ -62,7 +63,11 @@ class OrderCases(StoreSuite):
 
         same_events(list(reopened.iter_events()), events(5))
         reopened.append(event("evt_6", payload={"n": 6}))
-        same_events(list(self.again(reopened).iter_events()), events(6))
+        last: Any = self.again(reopened)
+        same_events(list(last.iter_events()), events(6))
+        if hasattr(last, "iter_raw"):
+            problem = chain_problem(last.iter_raw())
+            check(problem is None, f"what another handle appended is no chain: {problem}")
 
     @case("A2", "count() is the number of events")
     def test_a2_count_is_the_number_of_events(self) -> None:
@@ -149,6 +154,10 @@ class OrderCases(StoreSuite):
 
         same("the iteration", ids([*seen, *running]), ids(events(4)))
         same("the next iteration", ids(list(store.iter_events())), ids(events(6)))
+        rest = store.iter_events(after="evt_2")
+        seen = [next(rest)]
+        store.append(event("evt_7"))
+        same("an iteration of the rest", ids([*seen, *rest]), ids(events(4, start=3)))
 
     @case("A6", "an iteration does not see what another handle appends meanwhile", needs=("second handle",))
     def test_a6_an_iteration_does_not_see_other_writers(self) -> None:

@@ -10,6 +10,7 @@ from activegraph.conformance.cases import case, check, same
 from activegraph.conformance.samples import event, events, holds, ids
 from activegraph.conformance.steps import watched
 from activegraph.conformance.suite import StoreSuite
+from activegraph.conformance.workload import chain_problem
 from activegraph.errors import ConcurrentWriterError, DuplicateEventError, EventNotFoundError
 
 __all__ = ["TransactionCases"]
@@ -91,6 +92,11 @@ class TransactionCases(StoreSuite):
             store.upsert_run(created_at=(store.get_run() or _NO_RECORD).created_at, label="kept")
         holds(store, 1)
         same("the label", (store.get_run() or _NO_RECORD).label, "kept")
+        with pytest.raises(RuntimeError), store.transaction():
+            store.upsert_run(created_at=(store.get_run() or _NO_RECORD).created_at, label="undone", goal="undone")
+            raise RuntimeError("no")
+        record = store.get_run() or _NO_RECORD
+        same("label and goal after a block that raised", (record.label, record.goal), ("kept", None))
 
     @case(
         "C6", "nothing inside a transaction is seen from outside before its end", needs=("transaction", "second handle")
@@ -116,6 +122,9 @@ class TransactionCases(StoreSuite):
             same("iter_types()", ids(list(store.iter_types("note.made"))), ids(events(2)))
         store.append(event("evt_3", payload={"n": 3}))
         holds(store, 3)
+        if hasattr(store, "iter_raw"):
+            problem = chain_problem(store.iter_raw())
+            check(problem is None, f"the truncated run goes on as no chain: {problem}")
         holds(bystander, 5)
 
     @case("C7", "truncating after the last event changes nothing, after an unknown one is refused")
@@ -154,7 +163,7 @@ class TransactionCases(StoreSuite):
 
 
 class _NoRecord:
-    label = None
+    label = goal = None
     created_at = "2026-05-15T10:32:01Z"
 
 
