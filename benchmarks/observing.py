@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from time import perf_counter
+from timeit import repeat
 from typing import Any
 
 from benchmarks.steps import chain
 
-__all__ = ["line_bare", "line_ours", "logged", "measured", "watched"]
+__all__ = ["line_bare", "line_ours", "logged", "measured", "off", "watched"]
 
 THREADS = 8
 CALLS_A_SECOND = 20
@@ -75,6 +78,29 @@ def logged(folder: Path, steps: str, level: str) -> float:
     else:
         _to_nowhere(level)
     return _run(int(steps))
+
+
+def off(folder: Path, steps: str) -> float:
+    """A step with neither metrics nor lines, over the same less the time that it takes to ask whether lines are wanted.
+
+    The share is less than what two runs differ by, so the questions are counted, and timed by themselves. What is left
+    of metrics is a comparison with None at each place, which nothing can be compared with.
+    """
+    logging.disable(logging.CRITICAL)
+    asks = 0
+
+    def count(frame: Any, event: str, _: Any) -> None:
+        nonlocal asks
+        asks += event == "call" and frame.f_code is logging.Logger.isEnabledFor.__code__
+
+    sys.setprofile(count)
+    try:
+        _run(int(steps))
+    finally:
+        sys.setprofile(None)
+    ask = min(repeat(partial(logging.getLogger("activegraph.runtime").isEnabledFor, logging.INFO), number=10_000))
+    step, asking = _run(int(steps)), asks / int(steps) * ask / 10_000 * 1e6
+    return step / (step - asking)
 
 
 def line_ours(folder: Path, steps: str) -> float:

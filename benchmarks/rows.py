@@ -192,6 +192,7 @@ ROWS: tuple[Row, ...] = (
         "metrics on: Prometheus (the client's own share), a step, memory", "measured", None, metrics="prometheus"
     ),
     _observed("logs at WARNING, a step, memory", "logged", 1.05, level="WARNING"),
+    Row("metrics and logs off, a step, memory", "observing:off", 1.01, "x", {"steps": "10000"}),
     Row(
         "an INFO line as JSON, over the standard library's own",
         "observing:line_ours",

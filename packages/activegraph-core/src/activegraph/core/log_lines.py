@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from threading import local
 from typing import Any
 
@@ -14,9 +15,22 @@ from activegraph.core.event import Event, canonical_payload
 from activegraph.core.redaction import redacted_text, rendered_payload
 from activegraph.errors import ActiveGraphError
 
-__all__ = ["error_fields", "first_line", "log_emitted", "name_of", "say", "silence", "text_of", "text_of_value"]
+__all__ = [
+    "error_fields",
+    "first_line",
+    "log_emitted",
+    "name_of",
+    "say",
+    "silence",
+    "text_of",
+    "text_of_value",
+    "wants_lines",
+]
 
 _runtime = logging.getLogger("activegraph.runtime")
+
+wants_lines = partial(_runtime.isEnabledFor, logging.INFO)
+"""Whether the runtime's lines of level INFO are wanted now."""
 
 
 class _Quiet(local):

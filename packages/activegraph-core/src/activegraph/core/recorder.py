@@ -18,7 +18,7 @@ from typing import Protocol
 from activegraph.core import refusals
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.log import LogStore, RunLog
-from activegraph.core.log_lines import error_fields, log_emitted, name_of, say
+from activegraph.core.log_lines import error_fields, log_emitted, name_of, say, wants_lines
 from activegraph.core.projection import GRAPH_TYPES, MalformedGraphEvent, Projection
 from activegraph.errors import DuplicateEventError, InvalidArgumentType, NonSerializableEventError
 
@@ -63,6 +63,8 @@ class Recorder:
         """How a host change is committed; the runtime's durability decides."""
         self.runner: int | None = None
         """Thread that has a `run_*` on its stack."""
+        self.informing = False
+        """Whether each event gets a line, as of the last look at the level; there is one look a step."""
         self.in_body = False
         """Whether foreign code of a behavior or tool is running, which writes through its own graph."""
         self.transactions = 0
@@ -81,7 +83,7 @@ class Recorder:
         try:
             self.projection.apply(event.type, raw_payload(event))
             self.step.append(event)
-            if _logger.isEnabledFor(logging.INFO):
+            if self.informing:
                 log_emitted(event, self.run_id, in_body=self.in_body)
             if self.observer is not None:
                 self.observer.recorded(event)
@@ -93,7 +95,7 @@ class Recorder:
     def record_mark(self, event: Event) -> None:
         """Take in an event of the runtime's own that changes no graph and is queued by nobody else."""
         self.step.append(event)
-        if _logger.isEnabledFor(logging.INFO):
+        if self.informing:
             log_emitted(event, self.run_id)
 
     def record_from_host(self, event: Event) -> None:
@@ -104,10 +106,11 @@ class Recorder:
         if self.transactions:
             self.record(event)
             return
+        self.informing = wants_lines()
         try:
             self._write((event,), self.host_sync)
             self.projection.apply(event.type, raw_payload(event))
-            if _logger.isEnabledFor(logging.INFO):
+            if self.informing:
                 log_emitted(event, self.run_id)
             if self.observer is not None:
                 self.observer.recorded(event)
@@ -170,6 +173,7 @@ class Recorder:
             if self.runner is not None or self.transactions:
                 raise refusals.working(self.run_id, operation)
             self.runner = get_ident()
+        self.informing = wants_lines()
 
     def leave_stack(self) -> None:
         """The `run_*` of this thread has ended."""
@@ -184,6 +188,7 @@ class Recorder:
         with self._stack_lock:
             if self.transactions == 0:
                 self.check_writable("transaction")
+                self.informing = wants_lines()
             self.transactions += 1
         try:
             yield
@@ -209,6 +214,7 @@ class Recorder:
         if self.transactions:
             raise refusals.in_transaction(self.run_id, operation)
         self.check_writable(operation)
+        self.informing = wants_lines()
 
     def check_outside(self, operation: str) -> None:
         """Refuse what neither a behavior nor a transaction may do: fork, save, close, load packs."""

@@ -336,7 +336,7 @@ class Engine:
         self.queue.append(item)
         if self.measures is not None:
             self.measures.queued(self.queue_depth())
-        if _logger.isEnabledFor(logging.DEBUG):
+        if self.recorder.informing and _logger.isEnabledFor(logging.DEBUG):
             self.log_queue("push", item)
 
     def log_queue(self, what: str, item: WorkItem) -> None:

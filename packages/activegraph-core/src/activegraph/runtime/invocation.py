@@ -10,7 +10,7 @@ from activegraph.core.changes import Stamp
 from activegraph.core.codec import encode_payload_bytes
 from activegraph.core.elements import relation_handle
 from activegraph.core.event import Event, make_event, raw_payload
-from activegraph.core.log_lines import say
+from activegraph.core.log_lines import say, wants_lines
 from activegraph.core.state import ObjectState, RelationState
 from activegraph.core.view import View
 from activegraph.core.view_builder import build_view
@@ -83,7 +83,7 @@ class Invocation:
                 stopped the run meanwhile: a divergence from the prefix, a commit that failed.
         """
         engine, subscriber, relation = self.engine, self.subscriber, self.relation
-        informing = _logger.isEnabledFor(logging.INFO)
+        informing = engine.recorder.informing = wants_lines()
         measures = engine.measures
         began = engine.monotonic() if informing or measures is not None else 0.0
         if subscriber.matcher is not None:

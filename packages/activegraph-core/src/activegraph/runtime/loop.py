@@ -148,7 +148,7 @@ def _take(engine: Engine, item: WorkItem) -> None:
         engine.budget.consume("max_events")
         if engine.measures is not None:
             engine.measures.events_left(engine.budget)
-    if _logger.isEnabledFor(logging.DEBUG):
+    if engine.recorder.informing and _logger.isEnabledFor(logging.DEBUG):
         engine.log_queue("pop", item)
     if item.depth is None:
         item.depth = causal_depth(engine.log, item.event, engine.depths)
