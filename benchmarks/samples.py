@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+from activegraph.core.event import Event
 
 __all__ = ["COLUMNS", "RUN", "event_dict", "events_of", "row"]
 
@@ -40,17 +43,13 @@ def event_dict(position: int) -> dict[str, Any]:
     }
 
 
-def events_of(dicts: list[dict[str, Any]]) -> list[Any]:
+def events_of(dicts: list[dict[str, Any]]) -> list[Event]:
     """As events, payloads still the user's dicts."""
-    from activegraph.core.event import Event
-
     return [Event(**fields) for fields in dicts]
 
 
 def row(position: int, fields: dict[str, Any]) -> tuple[Any, ...]:
     """What a bare driver inserts; the payload is encoded with the standard library."""
-    import json
-
     return (
         RUN,
         position,

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks.appends import INSERT, INSERT_POSTGRES, POSTGRES_VALUES, postgres_row, postgres_tables, sqlite_tables
-from benchmarks.samples import row
+from benchmarks.samples import event_dict, row
 
 EVENTS_A_STEP = 3
 
@@ -145,8 +145,6 @@ def _fields(position: int) -> dict[str, Any]:
         start = {"behavior": "chain", "event_id": "evt_001", "triggering_event_type": "object.created"}
         return {**base, "id": f"evt_{position}", "type": "behavior.started", "payload": start}
     if kind == 2:
-        from benchmarks.samples import event_dict
-
         return event_dict(position)
     outcome = {"behavior": "chain", "event_id": "evt_001", "objects_created": 1, "relations_created": 0}
     return {**base, "id": f"evt_{position}", "type": "behavior.completed", "payload": outcome}

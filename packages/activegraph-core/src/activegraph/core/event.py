@@ -43,6 +43,9 @@ INTERNAL_FAMILIES = (
 NO_DIGEST = bytes(32)
 """What the first event of a run is chained to."""
 
+_EMPTY: dict[str, Any] = {}
+"""Stands for a payload that was not given: each such event gets an empty one of its own."""
+
 _encode = msgspec.json.Encoder().encode
 _Raw = msgspec.Raw
 
@@ -68,6 +71,26 @@ class Event:
     frame_id: str | None = None
     caused_by: str | None = None
     timestamp: str = ""
+
+    # The dataclass's own would go through `object.__setattr__` for each field, at twice the time.
+    def __init__(
+        self,
+        id: str,
+        type: str,
+        payload: dict[str, Any] = _EMPTY,
+        actor: str | None = None,
+        frame_id: str | None = None,
+        caused_by: str | None = None,
+        timestamp: str = "",
+    ) -> None:
+        fields = self.__dict__
+        fields["id"] = id
+        fields["type"] = type
+        fields["payload"] = {} if payload is _EMPTY else payload
+        fields["actor"] = actor
+        fields["frame_id"] = frame_id
+        fields["caused_by"] = caused_by
+        fields["timestamp"] = timestamp
 
     def to_dict(self) -> dict[str, Any]:
         """The seven fields in order, payload as plain dicts and lists."""

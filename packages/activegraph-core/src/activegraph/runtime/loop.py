@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import Any
 
 from activegraph.core.codec import encode_payload_bytes
@@ -106,7 +107,8 @@ def _dispatch(engine: Engine, subscriptions: Subscriptions, item: WorkItem) -> T
         if turn is None:
             engine.queue.popleft()
             if engine.measures is not None:
-                engine.measures.queued(engine.queue_depth())
+                # Whatever is queued inside a run is heard by somebody, so nothing has to be left out.
+                engine.measures.queued(len(engine.queue))
         return turn
     except BaseException as error:
         # An interrupt, wherever it came, or a store that failed: this event is half done here and owed in the log.
@@ -145,9 +147,10 @@ def _take(engine: Engine, item: WorkItem) -> None:
     engine.worked = True
     engine.last_taken = item.event.id
     if not item.internal:
-        engine.budget.consume("max_events")
-        if engine.measures is not None:
-            engine.measures.events_left(engine.budget)
+        budget = engine.budget
+        budget.consume("max_events")
+        if engine.measures is not None and budget.limits["max_events"] != inf:
+            engine.measures.events_left(budget)
     if engine.recorder.informing and _logger.isEnabledFor(logging.DEBUG):
         engine.log_queue("pop", item)
     if item.depth is None:

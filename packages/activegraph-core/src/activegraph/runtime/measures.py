@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
-from math import inf
 from threading import Lock
 from typing import Any
 
@@ -133,9 +132,8 @@ class Measures(GuardedMetrics):
         self.cost_left(budget)
 
     def events_left(self, budget: Budget) -> None:
-        """An event was taken from the queue."""
-        if budget.limits["max_events"] != inf:
-            self._set_left(_EVENTS_LEFT, budget.events_remaining())
+        """An event was taken from the queue of a run that may take so many."""
+        self._set_left(_EVENTS_LEFT, budget.events_remaining())
 
     def cost_left(self, budget: Budget) -> None:
         """Something was paid."""
