@@ -95,7 +95,7 @@ def test_events_without_a_record_are_no_run(path: Path) -> None:
     [
         (catalog.SELECT_ONE_RUN, ("run_a",)),
         (catalog.SELECT_ALL_RUNS, ()),
-        (catalog.SELECT_LAST_STOPS, ("run_a",)),
+        (catalog.SELECT_LAST_STOPS, {"run_id": "run_a"}),
         (catalog.SELECT_LAST_APPENDED, ()),
         (reads.SELECT_HEAD, ("run_a",)),
         (reads.SELECT_PAGE, ("run_a", 1, 9, 9)),
@@ -104,7 +104,7 @@ def test_events_without_a_record_are_no_run(path: Path) -> None:
         *((statement, ("run_a", 1, 9, 9)) for statement in reads.SELECT_RARE.values()),
     ],
 )
-def test_no_look_up_scans_the_events(path: Path, statement: str, parameters: tuple[Any, ...]) -> None:
+def test_no_look_up_scans_the_events(path: Path, statement: str, parameters: Any) -> None:
     record(path, "run_a", CREATED, events(1, 50))
     connection = sqlite3.connect(path)
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]

@@ -86,6 +86,12 @@ def test_unknown_attributes_are_missing_as_on_any_object() -> None:
     assert not hasattr(Event("evt_1", "x"), "colour")
 
 
+def test_events_without_a_payload_share_none() -> None:
+    first, second = Event("evt_1", "x"), Event("evt_2", "x")
+    first.payload["a"] = 1
+    assert second.payload == Event("evt_3", "x").payload == {}
+
+
 def test_detaching_keeps_nothing_by_reference() -> None:
     payload: dict[str, Any] = {"a": [1]}
     event = detached(Event("evt_1", "x", payload))
