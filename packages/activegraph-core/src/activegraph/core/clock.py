@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-__all__ = ["Clock", "FrozenClock", "TickingClock"]
+__all__ = ["Clock", "FrozenClock", "TickingClock", "monotonic_of"]
 
 _DEFAULT_START = "2026-05-15T10:32:01Z"
 
@@ -35,6 +37,19 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
+
+
+def monotonic_of(clock: Any) -> Callable[[], float]:
+    """What measures durations by this clock, in seconds; one that cannot measure stands still."""
+    if type(clock) is Clock:
+        # Its method does nothing but to ask this one, and is asked twice a step.
+        return time.monotonic
+    measure: Callable[[], float] = getattr(clock, "monotonic", _standing)
+    return measure
+
+
+def _standing() -> float:
+    return 0.0
 
 
 class _StandingClock(Clock):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from activegraph.behaviors.base import AnyBehavior
 from activegraph.behaviors.registry import get_registry, watch_registry
+from activegraph.core.clock import monotonic_of
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.graph import Graph
 from activegraph.core.log import LogStore
@@ -119,7 +120,7 @@ class Engine:
         self.log = graph._log
         self.recorder = graph._recorder
         self.writer = graph._writer
-        self.monotonic: Callable[[], float] = getattr(graph.clock, "monotonic", _standing)
+        self.monotonic = monotonic_of(graph.clock)
         """Seconds for measuring durations; a clock that cannot measure stands still."""
         self.explicit = behaviors
         self.frame = frame
@@ -335,7 +336,7 @@ class Engine:
     def _push(self, item: WorkItem) -> None:
         self.queue.append(item)
         if self.measures is not None:
-            self.measures.queued(self.queue_depth())
+            self.measures.queued(len(self.queue) - self._unheard if self.owed is None else self.queue_depth())
         if self.recorder.informing and _logger.isEnabledFor(logging.DEBUG):
             self.log_queue("push", item)
 
@@ -385,7 +386,3 @@ class Engine:
         if trigger is not None and trigger.id == event.caused_by and self.trigger_depth is not None:
             return self.trigger_depth + 1
         return None
-
-
-def _standing() -> float:
-    return 0.0
