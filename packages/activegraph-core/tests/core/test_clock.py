@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from activegraph.core.clock import Clock, FrozenClock, TickingClock
+from activegraph.core.clock import Clock, FrozenClock, TickingClock, monotonic_of
 
 
 def test_the_clock_tells_utc_in_whole_seconds() -> None:
@@ -22,6 +22,24 @@ def test_the_clock_measures_durations() -> None:
     clock = Clock()
     first = clock.monotonic()
     assert clock.monotonic() >= first
+
+
+class _Slow(Clock):
+    def monotonic(self) -> float:
+        return 1.5
+
+
+class _Sundial:
+    def now(self) -> str:
+        return "noon"
+
+
+def test_durations_are_measured_by_whatever_a_clock_has_for_it() -> None:
+    replaced = Clock()
+    replaced.__dict__["monotonic"] = lambda: 2.5
+
+    assert [monotonic_of(clock)() for clock in (_Slow(), replaced, FrozenClock(), _Sundial())] == [1.5, 2.5, 0.0, 0.0]
+    assert monotonic_of(Clock())() <= time.monotonic()
 
 
 def test_a_frozen_clock_tells_one_time() -> None:

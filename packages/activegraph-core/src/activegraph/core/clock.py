@@ -41,11 +41,9 @@ class Clock:
 
 def monotonic_of(clock: Any) -> Callable[[], float]:
     """What measures durations by this clock, in seconds; one that cannot measure stands still."""
-    if type(clock) is Clock:
-        # Its method does nothing but to ask this one, and is asked twice a step.
-        return time.monotonic
     measure: Callable[[], float] = getattr(clock, "monotonic", _standing)
-    return measure
+    # Our own method does nothing but to ask this one, and is asked twice a step.
+    return time.monotonic if getattr(measure, "__func__", None) is Clock.monotonic else measure
 
 
 def _standing() -> float:
