@@ -20,6 +20,7 @@ from activegraph.core.frozen import freeze, thaw
 __all__ = [
     "INTERNAL_FAMILIES",
     "NO_DIGEST",
+    "OF_ONE_EXECUTION",
     "Event",
     "canonical_payload",
     "detached",
@@ -39,6 +40,19 @@ INTERNAL_FAMILIES = (
     "approval.",
 )
 """How types begin that are queued only where a behavior names them; a run with only such events behind its idle is idle."""
+
+OF_ONE_EXECUTION = frozenset(
+    {
+        "latency_seconds",
+        "cache_hit",
+        "attempt_index",
+        "max_attempts",
+        "retry_of",
+        "resolved_by",
+        "budget_remaining_usd",
+    }
+)
+"""Payload keys that the runtime writes of how a call went, which two executions of the same thing need not share."""
 
 NO_DIGEST = bytes(32)
 """What the first event of a run is chained to."""

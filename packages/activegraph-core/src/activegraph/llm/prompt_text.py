@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from activegraph.core.event import INTERNAL_FAMILIES, Event
+from activegraph.core.event import INTERNAL_FAMILIES, OF_ONE_EXECUTION, Event
 from activegraph.core.view import View
 from activegraph.frame import Frame
 from activegraph.llm.schemas import example_instance_from_schema
@@ -34,20 +34,7 @@ _RECORDS = {
 
 _OF_ONE_RUN = ("run_id", "timestamp")
 
-_OF_ONE_EXECUTION = frozenset(
-    {
-        "event_id",
-        "traceback",
-        "latency_seconds",
-        "cache_hit",
-        "attempt_index",
-        "max_attempts",
-        "retry_of",
-        "resolved_by",
-        "snapshot",
-        "budget_remaining_usd",
-    }
-)
+_OF_ONE_EXECUTION = OF_ONE_EXECUTION | {"event_id", "traceback", "snapshot"}
 """What the runtime writes into its own events of the circumstances, so that no two executions need share it."""
 
 

@@ -6,26 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from activegraph.core.codec import encode_payload_bytes
-from activegraph.core.event import Event
+from activegraph.core.event import OF_ONE_EXECUTION, Event
 from activegraph.core.frozen import thaw
 from activegraph.errors import ReplayDivergenceError
 
 __all__ = ["essence", "require_same", "shown_payload"]
 
-_LEFT_OUT = frozenset(
-    {
-        "provenance",
-        "timestamp",
-        "run_id",
-        "latency_seconds",
-        "cache_hit",
-        "attempt_index",
-        "max_attempts",
-        "retry_of",
-        "resolved_by",
-        "budget_remaining_usd",
-    }
-)
+_LEFT_OUT = OF_ONE_EXECUTION | {"provenance", "timestamp", "run_id"}
 """Payload keys that may differ between two executions."""
 
 _ELEMENTS = ("object", "relation", "patch")
