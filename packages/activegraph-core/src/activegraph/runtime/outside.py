@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
 
+from activegraph.core.clock import monotonic_of
 from activegraph.errors import IncompatibleRuntimeState, ToolError
 from activegraph.errors.base import shown
 from activegraph.runtime.answers import ModelAnswer, answered, as_behavior_error, duration, failed, money
@@ -115,8 +116,7 @@ class Outside:
 
     def monotonic(self) -> float:
         """Seconds for measuring; a clock that cannot measure stands still."""
-        measure = getattr(self._clock, "monotonic", None)
-        return 0.0 if measure is None else float(measure())
+        return float(monotonic_of(self._clock)())
 
     def wait(self, seconds: float) -> None:
         """Sleep by the run's clock."""
