@@ -336,7 +336,7 @@ class Engine:
     def _push(self, item: WorkItem) -> None:
         self.queue.append(item)
         if self.measures is not None:
-            self.measures.queued(len(self.queue) - self._unheard if self.owed is None else self.queue_depth())
+            self.measures.queued(self.queue_depth())
         if self.recorder.informing and _logger.isEnabledFor(logging.DEBUG):
             self.log_queue("push", item)
 
