@@ -44,6 +44,15 @@ class TestDecorators:
         assert (declared.name, declared.fn, declared.on) == ("react", react, ["a"])
         assert get_registry() == [declared]
 
+    def test_waiting_for_what_is_never_dispatched_is_allowed_and_said(self, caplog: pytest.LogCaptureFixture) -> None:
+        behavior("deaf", on=["runtime.idle", "task.done", "behavior.started", "llm.retried"])(react)
+        behavior("hears", on=["behavior.failed", "task.done", "*"])(react)
+
+        said = [(line.levelname, line.name, line.getMessage()) for line in caplog.records]
+        unheard = "runtime.idle, behavior.started, llm.retried"
+        expected = f"behavior deaf waits for what is never dispatched: {unheard}"
+        assert said == [("WARNING", "activegraph.runtime", expected)]
+
     def test_arguments_may_be_given_by_place(self) -> None:
         declared = behavior("named", ["a"], {"x": 1}, {"depth": 2}, ["task"], {"max": 1}, 5)(react)
         assert declared.name == "named"

@@ -20,6 +20,7 @@ from activegraph.behaviors.declaration import (
     own_copy,
     parse_activate_after,
 )
+from activegraph.behaviors.subscribable import warn_of_undispatched
 
 if TYPE_CHECKING:
     from activegraph.core.elements import Relation
@@ -38,7 +39,8 @@ class Behavior:
     Attributes:
         name: Actor of what it emits, and its name in logs, metrics and the trace.
         fn: Called as `fn(event, graph, ctx)`; None only in a subclass that overrides `run`.
-        on: Event types, any of which matches; empty or `"*"` for every queue-visible event.
+        on: Event types, any of which matches; empty or `"*"` for every queue-visible event. `runtime.*`, `*.started`,
+            `behavior.scheduled` and `tool.in_doubt` reach no behavior: naming one is a line in the log at WARNING.
         where: Condition on the event.
         view_spec: What `ctx.view` shows; None for the whole graph.
         creates, budget, priority: Recorded, not enforced.
@@ -110,6 +112,7 @@ def _settle(behavior: AnyBehavior, *, overrides_run: bool) -> None:
     name = behavior.name = checked_name(behavior.name)
     checked_function(behavior.fn, name, overrides_run=overrides_run)
     behavior.on = listed(behavior.on, "on", name)
+    warn_of_undispatched(name, behavior.on)
     behavior.where = checked_where(behavior.where)
     behavior.view_spec = checked_view_spec(behavior.view_spec, name)
     behavior.creates = listed(behavior.creates, "creates", name)

@@ -39,7 +39,8 @@ def behavior(
 
     Args:
         name: Actor of what it emits, and its name in logs, metrics and the trace. Default: the function's name.
-        on: Event types, any of which matches; None or empty for every queue-visible event.
+        on: Event types, any of which matches; None or empty for every queue-visible event. `runtime.*`, `*.started`,
+            `behavior.scheduled` and `tool.in_doubt` reach no behavior: naming one is a line in the log at WARNING.
         where: Condition on the event: paths into its payload (or `event.type` and the like) and what they must be.
         view: What `ctx.view` shows: `around`, `depth`, `include_types`, `recent_events`; None for the whole graph.
         creates: Types that it makes; recorded, not enforced.

@@ -6,6 +6,7 @@ from collections import deque
 
 from msgspec import Struct
 
+from activegraph.behaviors.subscribable import SUBSCRIBABLE
 from activegraph.core.event import INTERNAL_FAMILIES, Event
 from activegraph.core.state import RelationState
 
@@ -22,22 +23,6 @@ __all__ = [
 
 LIFECYCLE_FAMILIES = ("runtime.", "behavior.", "relation_behavior.")
 """With `tool.in_doubt`, what diff and strict replay leave out."""
-
-SUBSCRIBABLE = frozenset(
-    {
-        "behavior.failed",
-        "behavior.completed",
-        "llm.requested",
-        "llm.responded",
-        "tool.requested",
-        "tool.responded",
-        "pattern.matched",
-        "approval.proposed",
-        "approval.granted",
-        "approval.denied",
-    }
-)
-"""Internal types that a behavior may name in `on`."""
 
 _known: dict[str, bool] = {}
 
