@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from activegraph.core.lists import require_lists
+
 __all__ = ["Frame"]
 
 
@@ -17,6 +19,9 @@ class Frame:
         goal, constraints: The mission in words, and what must hold; models are told both.
         id: Default: the next `frame_NNN` of the run.
         success_criteria, permissions: For behaviors to look at (`ctx.frame`); nothing enforces them.
+
+    Raises:
+        InvalidArgumentType: A bare text where a list belongs.
     """
 
     goal: str
@@ -24,3 +29,6 @@ class Frame:
     constraints: list[str] = field(default_factory=list)
     success_criteria: list[str] = field(default_factory=list)
     permissions: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        require_lists(self, "constraints", "success_criteria", "permissions")

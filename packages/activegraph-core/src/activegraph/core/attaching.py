@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from activegraph.core.event import canonical_payload
 from activegraph.core.log import RunLog
 from activegraph.core.recorder import Recorder
-from activegraph.errors import IncompatibleRuntimeState
+from activegraph.errors import IncompatibleRuntimeState, InvalidArgumentType
+from activegraph.errors.base import shown
 
 if TYPE_CHECKING:
     from activegraph.core.event import Event
@@ -29,6 +30,7 @@ def attach_store(
 
     Raises:
         IncompatibleRuntimeState: Another store is attached, or `store` holds other events.
+        InvalidArgumentType: `store` is none.
     """
     if log.store is store:
         return
@@ -40,6 +42,7 @@ def attach_store(
             how_to_fix="Use `activegraph migrate` (or `save_state` on a graph without a store) to copy a run.",
             context={"run_id": recorder.run_id},
         )
+    _check_store(store)
     stored = store.count()
     if store.run_id != recorder.run_id or (stored and not _holds(store, log)):
         raise IncompatibleRuntimeState(
@@ -59,6 +62,19 @@ def attach_store(
         if backlog:
             append_backlog(store, backlog)
     log.attach(store)
+
+
+def _check_store(store: object) -> None:
+    if hasattr(store, "run_id") and all(callable(getattr(store, name, None)) for name in ("append", "count")):
+        return
+    raise InvalidArgumentType(
+        f"a store is an open EventStore, not {type(store).__name__}",
+        what_failed=f"Attaching {shown(store)} to a graph as its store.",
+        why="What happens to the graph is appended to it.",
+        how_to_fix='Runtime(graph, persist_to="sqlite:///run.db"), or open it first:\n'
+        '    store=open_store("sqlite:///run.db", graph.run_id)',
+        context={"argument": "store", "type": type(store).__name__},
+    )
 
 
 def _transaction_of(store: EventStore) -> AbstractContextManager[Any]:

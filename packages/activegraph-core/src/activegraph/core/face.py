@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from activegraph.core.changes import not_a_key, require_key
 from activegraph.core.elements import Object, Relation, object_handle, relation_handle
 from activegraph.core.event import Event
 from activegraph.core.log import EventSequence, RunLog
@@ -14,6 +15,7 @@ from activegraph.core.projection import Projection
 from activegraph.core.recorder import Recorder
 from activegraph.core.where import compile_where
 from activegraph.errors import InvalidArgumentType
+from activegraph.errors.base import shown
 
 if TYPE_CHECKING:
     from activegraph.store.base import EventStore
@@ -50,17 +52,26 @@ class GraphFace:
 
     def get_object(self, object_id: str) -> Object | None:
         """The object of this id; None if there is none, or it was removed."""
-        state = self._projection.objects.get(object_id)
+        try:
+            state = self._projection.objects.get(object_id)
+        except TypeError:
+            raise not_a_key("object_id", object_id) from None
         return None if state is None else object_handle(state)
 
     def get_relation(self, relation_id: str) -> Relation | None:
         """The relation of this id; None if there is none, or it was removed."""
-        state = self._projection.relations.get(relation_id)
+        try:
+            state = self._projection.relations.get(relation_id)
+        except TypeError:
+            raise not_a_key("relation_id", relation_id) from None
         return None if state is None else relation_handle(state)
 
     def get_patch(self, patch_id: str) -> Patch | None:
         """The patch of this id, proposed, applied or rejected; None if there is none."""
-        state = self._projection.patches.get(patch_id)
+        try:
+            state = self._projection.patches.get(patch_id)
+        except TypeError:
+            raise not_a_key("patch_id", patch_id) from None
         return None if state is None else patch_handle(state)
 
     def all_objects(self) -> list[Object]:
@@ -82,6 +93,7 @@ class GraphFace:
         Raises:
             InternalEvaluatorError: An operator that there is not.
         """
+        require_key("type", type)
         states = (self._projection.objects if type is None else self._projection.objects_of_type(type)).values()
         if not where:
             return [object_handle(state) for state in states]
@@ -96,6 +108,8 @@ class GraphFace:
         self, source: str | None = None, target: str | None = None, type: str | None = None
     ) -> list[Relation]:
         """Relations by ends and type, in creation order; filters by AND."""
+        for name, value in (("source", source), ("target", target), ("type", type)):
+            require_key(name, value)
         return [relation_handle(state) for state in self._projection.find_relations(source, target, type)]
 
     def get_relations(
@@ -112,6 +126,8 @@ class GraphFace:
             )
         if object_id is None:
             return self.relations(type=type)
+        require_key("object_id", object_id)
+        require_key("type", type)
         found = [
             state
             for state in self._projection.adjacency.touching(object_id)
@@ -126,6 +142,15 @@ class GraphFace:
 
         An unknown id gives two empty lists. The cost follows what is found, not the size of the graph.
         """
+        require_key("object_id", object_id)
+        if not isinstance(depth, int):
+            raise InvalidArgumentType(
+                f"`depth` is a number of rounds, not {shown(depth)}",
+                what_failed=f"`neighborhood({shown(object_id)}, depth={shown(depth)})`.",
+                why="Each round goes one relation further, so rounds are counted.",
+                how_to_fix="Pass a whole number, for example depth=2.",
+                context={"argument": "depth", "type": type(depth).__name__},
+            )
         objects, relations = neighborhood(
             [object_id],
             depth,
@@ -136,4 +161,4 @@ class GraphFace:
 
     def has_object_of_type(self, type: str) -> bool:
         """Whether there is an object of this type."""
-        return bool(self._projection.objects_of_type(type))
+        return bool(self._projection.objects_of_type(require_key("type", type)))

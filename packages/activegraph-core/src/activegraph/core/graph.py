@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from activegraph.core.attaching import attach_store
-from activegraph.core.changes import Stamp, require_text
+from activegraph.core.changes import Stamp, require_key, require_text
 from activegraph.core.clock import Clock
 from activegraph.core.codec import check_header
 from activegraph.core.elements import Object, Relation, object_handle, relation_handle
@@ -21,6 +21,7 @@ from activegraph.core.recorder import Listener, Recorder, check_projects
 from activegraph.core.where import evaluate_where
 from activegraph.core.writer import GraphWriter
 from activegraph.errors import InvalidArgumentType
+from activegraph.errors.base import shown
 
 if TYPE_CHECKING:
     from activegraph.store.base import EventStore
@@ -51,7 +52,7 @@ class Graph(GraphFace):
     """
 
     def __init__(self, ids: IDGen | None = None, clock: Clock | None = None, run_id: str | None = None) -> None:
-        self.ids = IDGen() if ids is None else ids
+        self.ids = IDGen() if ids is None else _checked_ids(ids)
         self.clock = Clock() if clock is None else _checked_clock(clock)
         self.run_id = self.ids.run() if run_id is None else check_header("run_id", run_id)
         self._projection = Projection()
@@ -125,7 +126,7 @@ class Graph(GraphFace):
     ) -> None:
         """Remove an object and the relations that touch it (`object.removed`); an unknown id does nothing."""
         stamp = self._stamp("remove_object", actor, caused_by, frame_id)
-        self._writer.remove_object(self._take, stamp, object_id)
+        self._writer.remove_object(self._take, stamp, require_key("object_id", object_id))
 
     def remove_relation(
         self,
@@ -137,7 +138,7 @@ class Graph(GraphFace):
     ) -> None:
         """Remove a relation (`relation.removed`); an unknown id does nothing."""
         stamp = self._stamp("remove_relation", actor, caused_by, frame_id)
-        self._writer.remove_relation(self._take, stamp, relation_id)
+        self._writer.remove_relation(self._take, stamp, require_key("relation_id", relation_id))
 
     def patch_object(
         self,
@@ -164,7 +165,7 @@ class Graph(GraphFace):
             PackSchemaViolation: The data would not fit what a loaded pack declares.
         """
         stamp = self._stamp("patch_object", actor, caused_by, frame_id, llm_request_event_id, tool_request_event_ids)
-        return self._writer.patch_object(self._take, stamp, target, updates, rationale, evidence)
+        return self._writer.patch_object(self._take, stamp, require_key("target", target), updates, rationale, evidence)
 
     def propose_patch(
         self,
@@ -222,7 +223,7 @@ class Graph(GraphFace):
             InvalidPatchLifecycleState: It was decided already.
         """
         stamp = self._stamp("apply_patch", approved_by, caused_by, frame_id)
-        return self._writer.apply_patch(self._take, stamp, patch_id)
+        return self._writer.apply_patch(self._take, stamp, require_key("patch_id", patch_id))
 
     def reject_patch(
         self,
@@ -240,7 +241,7 @@ class Graph(GraphFace):
             InvalidPatchLifecycleState: It was decided already.
         """
         stamp = self._stamp("reject_patch", actor, caused_by, frame_id)
-        return self._writer.reject_patch(self._take, stamp, patch_id, reason)
+        return self._writer.reject_patch(self._take, stamp, require_key("patch_id", patch_id), reason)
 
     def emit(self, event: Event) -> Event:
         """Take in an event that the host built; the one entry point of all changes.
@@ -313,8 +314,32 @@ class Graph(GraphFace):
             check_header("caused_by", caused_by),
             check_header("frame_id", frame_id),
             check_header("llm_request_event_id", llm_request_event_id),
-            tuple(check_header("tool_request_event_ids", id) for id in tool_request_event_ids or ()),
+            _checked_calls(tool_request_event_ids) if tool_request_event_ids else (),
         )
+
+
+def _checked_calls(ids: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(ids, Iterable) and not isinstance(ids, (str, bytes)):
+        return tuple(check_header("tool_request_event_ids", id) for id in ids)
+    raise InvalidArgumentType(
+        f"`tool_request_event_ids` is a list of event ids, not {shown(ids)}",
+        what_failed=f"A graph change with `tool_request_event_ids={shown(ids)}`. Nothing was changed.",
+        why="Each of them is kept in the provenance of what the change makes.",
+        how_to_fix='tool_request_event_ids=["evt_007"]',
+        context={"argument": "tool_request_event_ids", "type": type(ids).__name__},
+    )
+
+
+def _checked_ids(ids: object) -> IDGen:
+    if isinstance(ids, IDGen):
+        return ids
+    raise InvalidArgumentType(
+        f"`ids` is an IDGen, not {type(ids).__name__}",
+        what_failed=f"`Graph(ids=...)` with {shown(ids)}.",
+        why="It holds the id sequences of the run, which go on where a loaded log ends.",
+        how_to_fix="Leave it out, or pass `IDGen()` or an object of a subclass.",
+        context={"argument": "ids", "type": type(ids).__name__},
+    )
 
 
 def _checked_clock(clock: Clock) -> Clock:

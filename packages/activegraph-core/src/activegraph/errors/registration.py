@@ -127,7 +127,7 @@ class InvalidToolRegistration(RegistrationError, TypeError):
             f"{text} of type {type(value).__name__} is no Tool",
             what_failed=f"`tools=` holds a {type(value).__name__}: {text}",
             why="The runtime calls tools by their declaration: name, schema and cost.",
-            how_to_fix="Declare the function with @tool, and pass what the decorator returns.",
+            how_to_fix="Declare the function with @tool, and pass what the decorator returns: tools=[...]",
             context={"type": type(value).__name__, "repr": text},
         )
         self.value = value

@@ -19,6 +19,7 @@ from activegraph.errors.base import shown
 from activegraph.llm.building import prompt_without_runtime
 from activegraph.llm.template import checked_template
 from activegraph.tools.base import Tool
+from activegraph.tools.registry import one_by_one
 
 if TYPE_CHECKING:
     from activegraph.core.event import Event
@@ -57,7 +58,7 @@ class LLMBehavior(Behavior):
         TypeError: `output_schema` is no pydantic model class.
         ValueError: `prompt_template` holds an unknown placeholder.
         InvalidRuntimeConfiguration: A number that makes no sense.
-        InvalidArgumentType: No handler to call, or one that is `async` or holds a `yield`.
+        InvalidArgumentType: No handler to call, or one that is `async` or holds a `yield`; a model that is no text.
         InvalidToolRegistration: Something in `tools` is neither a tool nor a name.
     """
 
@@ -79,6 +80,7 @@ class LLMBehavior(Behavior):
             self.fn = _called_by_the_runtime
         super().__post_init__()
         _check_handler(self.handler, self.name)
+        _check_model(self.model, self.name)
         checked_model_class(self.output_schema, "@llm_behavior", "output_schema")
         if self.prompt_template is not None:
             checked_template(self.prompt_template)
@@ -111,10 +113,10 @@ _NUMBERS: tuple[tuple[str, float, bool], ...] = (
 )
 
 
-def _own_tools(tools: Iterable[Tool | str] | None) -> list[Tool | str]:
+def _own_tools(tools: Iterable[Tool | str] | Tool | None) -> list[Tool | str]:
     if tools is None:
         return []
-    listed: list[Tool | str] = [tools] if isinstance(tools, (str, Tool)) else list(tools)
+    listed: list[Tool | str] = one_by_one(tools)
     for one in listed:
         if not isinstance(one, (str, Tool)):
             raise InvalidToolRegistration(one)
@@ -131,6 +133,18 @@ def _check_handler(handler: object, name: str) -> None:
         why="The runtime calls `handler` with the model's answer.",
         how_to_fix="Pass a function as `handler`, or declare it with @llm_behavior.",
         context={"behavior": name, "type": type(handler).__name__},
+    )
+
+
+def _check_model(model: object, name: str) -> None:
+    if model is None or isinstance(model, str):
+        return
+    raise InvalidArgumentType(
+        f"LLM behavior {name!r}: `model` is the name of a model, not {shown(model)}",
+        what_failed=f"Declaring LLM behavior {name!r} with `model={shown(model)}`.",
+        why="It is sent to the provider, stands in the log, and is part of the prompt's hash.",
+        how_to_fix="Leave it out for the provider's default, or give the name as text.",
+        context={"behavior": name, "argument": "model", "type": type(model).__name__},
     )
 
 

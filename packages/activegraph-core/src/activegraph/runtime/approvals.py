@@ -70,7 +70,7 @@ class Approvals:
         Raises:
             ApprovalNotFoundError: It is unknown, or was decided already.
         """
-        proposal = self._proposals.get(approval_id)
+        proposal = self._proposals.get(approval_id) if isinstance(approval_id, str) else None
         if proposal is None:
             raise ApprovalNotFoundError(approval_id, pending_count=len(self._proposals))
         return proposal

@@ -22,6 +22,7 @@ __all__ = [
     "Durability",
     "call_arguments",
     "call_options",
+    "check_answering",
     "checked_behaviors",
     "checked_durability",
     "checked_fork",
@@ -152,6 +153,26 @@ def checked_durability(durability: str) -> Durability:
     )
 
 
+def check_answering(argument: str, given: object, method: str) -> None:
+    """Raise `InvalidArgumentType` if something is given that does not have the method by which it is asked."""
+    if given is None or callable(getattr(given, method, None)):
+        return
+    raise InvalidArgumentType(
+        f"`{argument}` has no method `{method}`: {shown(given)}",
+        what_failed=f"Building a runtime with `{argument}={shown(given)}`.",
+        why=f"It is asked by `{method}`, in the middle of a run; what cannot answer is refused before.",
+        how_to_fix=_ASKED[argument],
+        context={"argument": argument, "type": type(given).__name__, "method": method},
+    )
+
+
+_ASKED = {
+    "llm_cache": "llm_cache=LLMCache.from_events(events), or leave it out.",
+    "tool_cache": "tool_cache=ToolCache.from_events(events), or leave it out.",
+    "tool_invoker": "tool_invoker=DirectToolInvoker(), or leave it out.",
+}
+
+
 def call_arguments(asked: Iterable[Any], replays: Iterable[Any], retries: Iterable[Any]) -> dict[str, Any]:
     """Arguments about calls by their names: who is asked, what is looked up before, and how often is asked."""
     given = (*asked, *replays, *retries)
@@ -188,7 +209,9 @@ def call_options(
     Raises:
         InvalidToolRegistration: `tools` holds something else.
         InvalidRuntimeConfiguration: Retries that make no sense.
+        InvalidArgumentType: A `tool_invoker` that cannot invoke.
     """
+    check_answering("tool_invoker", tool_invoker, "invoke")
     return CallOptions(
         provider=llm_provider,
         tools=None if tools is None else checked_tools(tools),

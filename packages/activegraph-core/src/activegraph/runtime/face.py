@@ -11,7 +11,7 @@ from activegraph.runtime.approvals import PendingApproval
 from activegraph.runtime.engine import Engine
 from activegraph.runtime.lookup import find_behavior, find_tool
 from activegraph.runtime.subscriptions import Subscriptions
-from activegraph.trace.export import export_jsonl
+from activegraph.trace.export import checked_file, export_jsonl
 from activegraph.trace.printer import Trace, graph_lines, print_lines
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class RunFace:
 
     def export_trace(self, path: str | os.PathLike[str]) -> None:
         """Write every event as one line of canonical JSON."""
-        with open(path, "wb") as file:
+        with open(checked_file(path), "wb") as file:
             export_jsonl(self._engine.log.read(), file)
 
     def get_behavior(self, name: str) -> AnyBehavior:

@@ -53,7 +53,7 @@ def find_tool(engine: Engine, name: str) -> Tool:
     """
     packs = engine.packs
     known = {**packs.exported, **packs.tools, **own_tools(engine)}
-    if name in known:
+    if isinstance(name, str) and name in known:
         return known[name]
     short = packs.tools_with_short_name(name)
     if len(short) > 1:

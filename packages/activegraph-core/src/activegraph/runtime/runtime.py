@@ -15,6 +15,7 @@ from activegraph.runtime.approvals import approve, deny
 from activegraph.runtime.arguments import (
     call_arguments,
     call_options,
+    check_answering,
     checked_graph,
     checked_predicate,
     require_one_store,
@@ -63,6 +64,7 @@ class Runtime(RunFace):
 
     Raises:
         InvalidRuntimeConfiguration: Arguments that exclude each other or make no sense.
+        InvalidArgumentType: One of another kind than it must be.
         PackError: A pack does not fit, as for `load_pack`.
     """
 
@@ -95,6 +97,8 @@ class Runtime(RunFace):
     ) -> None:
         checked_graph(graph)
         require_one_store(persist_to, store)
+        check_answering("llm_cache", llm_cache, "get")
+        check_answering("tool_cache", tool_cache, "get")
         self.metrics = NoOpMetrics() if metrics is None else metrics
         asked = llm_provider, tools, tool_invoker
         replays = replay_llm_cache, replay_tool_cache, replay_reinvoke_deterministic

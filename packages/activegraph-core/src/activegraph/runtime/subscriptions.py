@@ -14,6 +14,8 @@ import msgspec
 
 from activegraph.behaviors.kinds import asks_model, is_about_relations
 from activegraph.core.where import Where, compile_where
+from activegraph.errors import InvalidArgumentType
+from activegraph.errors.base import shown
 from activegraph.runtime.queue import SUBSCRIBABLE, is_internal
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Subscriber:
         self.named = frozenset(behavior.on)
         self.where: Where | None = compile_where(behavior.where) if behavior.where else None
         self.delay: int | None = behavior.activate_after
-        self.matcher: Any = behavior.pattern_matcher
+        self.matcher: Any = _checked_matcher(behavior)
         """The compiled pattern, None without one."""
         self.pattern = behavior.pattern
         self.quoted_name = msgspec.json.encode(behavior.name)
@@ -91,3 +93,20 @@ class Subscriptions:
     def named(self, name: str, ordinal: int | None) -> Subscriber | None:
         """The behavior that a mark names; None if it is not registered."""
         return self._by_mark.get((name, ordinal or 0))
+
+
+def _checked_matcher(behavior: AnyBehavior) -> Any:
+    matcher = behavior.pattern_matcher
+    if matcher is None:
+        return None
+    from activegraph.patterns.matcher import PatternMatcher
+
+    if isinstance(matcher, PatternMatcher):
+        return matcher
+    raise InvalidArgumentType(
+        f"behavior {behavior.name!r}: `pattern_matcher` is a compiled pattern, not {shown(matcher)}",
+        what_failed=f"Indexing behavior {behavior.name!r} with `pattern_matcher={shown(matcher)}`.",
+        why="The runtime keeps the matches of a pattern up to date while the graph changes.",
+        how_to_fix="Leave it out and give the text as `pattern`, or pass `parse(text).compile()`.",
+        context={"behavior": behavior.name, "argument": "pattern_matcher", "type": type(matcher).__name__},
+    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from activegraph.errors import InvalidRuntimeConfiguration, InvalidToolRegistration
 from activegraph.tools.base import Tool
 
-__all__ = ["by_name", "checked_tools", "clear_tool_registry", "get_tool_registry", "register_tool"]
+__all__ = ["by_name", "checked_tools", "clear_tool_registry", "get_tool_registry", "one_by_one", "register_tool"]
 
 _registered: list[Tool] = []
 
@@ -30,18 +31,23 @@ def register_tool(declared: Tool) -> Tool:
     return declared
 
 
-def checked_tools(values: Iterable[object]) -> tuple[Tool, ...]:
-    """`values` if all of them are tools.
+def checked_tools(values: object) -> tuple[Tool, ...]:
+    """`values` if all of them are tools; a bare tool means the list of it.
 
     Raises:
         InvalidToolRegistration: One is not; often the bare function instead of what `@tool` gives.
     """
     tools = []
-    for value in values:
+    for value in one_by_one(values):
         if not isinstance(value, Tool):
             raise InvalidToolRegistration(value)
         tools.append(value)
     return tuple(tools)
+
+
+def one_by_one(values: object) -> list[Any]:
+    """`values` as a list; what cannot be gone through, and a text, which would fall apart into letters, as its only item."""
+    return list(values) if isinstance(values, Iterable) and not isinstance(values, (str, bytes)) else [values]
 
 
 def by_name(tools: Iterable[Tool], also: Mapping[str, Tool] | None = None) -> dict[str, Tool]:

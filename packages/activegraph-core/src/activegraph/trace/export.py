@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import IO
 
@@ -9,10 +10,30 @@ import msgspec
 
 from activegraph.core.codec import decode_canonical, encode_payload_bytes
 from activegraph.core.event import Event, raw_payload
+from activegraph.errors import InvalidArgumentType
+from activegraph.errors.base import shown
 
-__all__ = ["event_line", "export_jsonl"]
+__all__ = ["checked_file", "event_line", "export_jsonl"]
 
 _quote = msgspec.json.Encoder().encode
+
+
+def checked_file(path: object) -> str | bytes:
+    """A path to write to; a number would stand for a file that is open already, and close it behind the export.
+
+    Raises:
+        InvalidArgumentType: It is no path.
+    """
+    if isinstance(path, (str, bytes, os.PathLike)):
+        named: str | bytes = os.fspath(path)
+        return named
+    raise InvalidArgumentType(
+        f"an export goes to the path of a file, not to {shown(path)}",
+        what_failed=f"Exporting a trace to `path={shown(path)}`. Nothing was written.",
+        why="The file is made, or written anew, and closed at the end.",
+        how_to_fix='Pass a path, for example "trace.jsonl".',
+        context={"argument": "path", "type": type(path).__name__},
+    )
 
 
 def event_line(event: Event) -> bytes:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from activegraph.core.codec import encode_plain
 from activegraph.core.event import Event, raw_payload
 from activegraph.trace.calls import CALL_FORMATS, plural
+from activegraph.trace.export import checked_file
 from activegraph.trace.reading import events_of_type
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Trace:
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write each line to a UTF-8 file."""
-        with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+        with open(checked_file(path), "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             for line in self._lines():
                 file.write(line + "\n")
 
