@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from activegraph.errors import (
+    CorruptedEventPayloadError,
     EventNotFoundError,
     IncompatibleRuntimeState,
     InvalidStoreURL,
@@ -289,6 +290,24 @@ def test_a_fork_of_a_log_with_a_hole_is_refused(tmp_path: Path) -> None:
         fork_run(url, run_id="run_a", at_event="evt_005", to_url=sqlite_url(tmp_path / "b.db"))
     assert refusal.value.context["reason"] == "gap"
     assert list_runs(sqlite_url(tmp_path / "b.db")) == []
+
+
+@pytest.mark.parametrize("payload", ["no json", '{"a":{"$ag.new":1}}', "[1]"])
+def test_a_fork_into_another_store_refuses_a_past_that_cannot_be_read(tmp_path: Path, payload: str) -> None:
+    import sqlite3
+
+    url, elsewhere = sqlite_run(tmp_path)[0], sqlite_url(tmp_path / "b.db")
+    connection = sqlite3.connect(tmp_path / "a.db")
+    connection.execute("UPDATE events SET payload = ? WHERE id = 'evt_003'", (payload,))
+    connection.commit()
+    connection.close()
+
+    for at_event in ("evt_003", "evt_005"):
+        with pytest.raises(CorruptedEventPayloadError) as refusal:
+            fork_run(url, run_id="run_a", at_event=at_event, to_url=elsewhere)
+        assert refusal.value.context["event_id"] == "evt_003"
+    assert list_runs(elsewhere) == []
+    assert fork_run(url, run_id="run_a", at_event="evt_002", to_url=elsewhere).events_copied == 2
 
 
 def test_rows_of_a_memory_store_are_whole() -> None:

@@ -24,8 +24,9 @@ def fork_readable_run(
 ) -> ForkResult:
     """`fork_run` after a replay up to the fork point.
 
-    A fork inside a database never looks at what it copies, which is what makes it quick; but one that
-    holds a damaged event cannot be loaded, and whoever makes it should be told so then.
+    A fork inside a database never looks at what it copies, which is what makes it quick, and one into
+    another store looks at each event by itself; but one that cannot be loaded is of no use, and whoever
+    makes it should be told so then.
 
     Args:
         on_progress: Called now and then with the number of events read or copied, and of those in all.

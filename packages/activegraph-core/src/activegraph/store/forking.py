@@ -18,7 +18,7 @@ from activegraph.store.imports import import_run, not_offered
 from activegraph.store.records import normalized_time
 from activegraph.store.refusals import missing_position, run_exists, unknown_event
 from activegraph.store.registry import backend_of
-from activegraph.store.serde import header_of
+from activegraph.store.serde import check_payload, header_of
 from activegraph.store.url import StoreURL
 
 __all__ = ["fork_stored_run", "same_store"]
@@ -49,6 +49,8 @@ def fork_stored_run(
 
     Raises:
         EventNotFoundError, RunExistsError: Nothing was created.
+        CorruptedEventPayloadError, LogInconsistencyError: What is copied into another store cannot be read;
+            nothing was created.
         IncompatibleRuntimeState: The target's store cannot commit it in one transaction.
     """
     new_id = IDGen().run() if new_run_id is None else check_header("run_id", new_run_id)
@@ -105,7 +107,7 @@ def _copy(
 
 
 class _Prefix:
-    """A run's rows up to and including one event; counts them as they pass."""
+    """A run's rows up to and including one event, each known to be readable; counts them as they pass."""
 
     def __init__(self, parent: RunRecord, at_event: str, on_progress: Callable[[int, int], object] | None) -> None:
         self.length = 0
@@ -117,6 +119,8 @@ class _Prefix:
         for row in rows:
             if row.position != self.length + 1:
                 raise missing_position(self._parent.run_id, self.length + 1, row.position)
+            raw = row.payload.encode("utf-8", "surrogatepass")
+            check_payload(raw, event_id=row.id, run_id=self._parent.run_id)
             self.length += 1
             if self._on_progress is not None and self.length % _TOLD_EVERY == 0:
                 self._on_progress(self.length, self._parent.event_count)

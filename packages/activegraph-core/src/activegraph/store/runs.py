@@ -143,6 +143,8 @@ def fork_run(
 
     Raises:
         RunNotFoundError, EventNotFoundError, RunExistsError: Nothing was created.
+        CorruptedEventPayloadError, LogInconsistencyError: What is copied into another store cannot be read;
+            nothing was created. Within one store the database copies, and nothing is looked at.
         InvalidRuntimeConfiguration: A setting that the run's packs do not have; nothing was created.
     """
     source = parse_store_url(url)
