@@ -63,6 +63,15 @@ def test_importing_core_alone_prints_nothing_and_loads_no_optional_part(
         ("__import__('activegraph.packs').packs.load_by_name('storage')", "pydantic", "'activegraph[llm]'"),
         ("activegraph.configure_logging", "activegraph-observability", "activegraph-observability"),
         ("activegraph.PrometheusMetrics", "activegraph-observability", "activegraph-observability"),
+        ("import activegraph.observability", "activegraph-observability", "activegraph-observability"),
+        ("import activegraph.cli.main", "activegraph-cli", "activegraph-cli"),
+        ("import activegraph.store.sqlite", "activegraph-store-sqlite", "activegraph-store-sqlite"),
+        ("import activegraph.store.postgres", "activegraph-store-postgres", "'activegraph[postgres]'"),
+        (
+            "import activegraph.packs.incident_review",
+            "activegraph-pack-incident-review",
+            "activegraph-pack-incident-review",
+        ),
     ],
 )
 def test_what_is_not_installed_names_the_package_to_install(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+__path__.append(f"{__path__[0]}/absent")  # last: where nobody has brought a module, it says what to install
+
 _HOMES = {
     "activegraph.behaviors.base": ("Behavior", "RelationBehavior"),
     "activegraph.behaviors.decorators": (

@@ -17,13 +17,14 @@ __all__ = [
     "MissingProviderSDK",
     "MissingToolError",
     "ToolNotFoundError",
+    "not_installed",
 ]
 
 _NAMES_SHOWN = 6
 _LONGEST_SPEC = 100_000
 
 
-class MissingOptionalDependency(RegistrationError, ImportError):
+class MissingOptionalDependency(RegistrationError, ModuleNotFoundError):
     """An optional package is needed and not installed."""
 
     def __init__(self, *, package: str, feature: str, extras: str | None = None) -> None:
@@ -42,6 +43,13 @@ class MissingOptionalDependency(RegistrationError, ImportError):
         self.package = package
         self.feature = feature
         self.extras = extras
+
+
+def not_installed(module: str, distribution: str, *, extras: str | None = None) -> MissingOptionalDependency:
+    """The error of importing a module that another distribution of ours would bring."""
+    missing = MissingOptionalDependency(package=distribution, feature=module, extras=extras)
+    missing.name = module
+    return missing
 
 
 class MissingProviderSDK(MissingOptionalDependency, RuntimeError):

@@ -8,6 +8,8 @@ __path__ = __import__("pkgutil").extend_path(__path__, __name__)
 
 from typing import TYPE_CHECKING, Any
 
+__path__.append(f"{__path__[0]}/absent")  # last: where nobody has brought a module, it says what to install
+
 _MODULES = {
     "activegraph.errors": (
         "PackConflictError",

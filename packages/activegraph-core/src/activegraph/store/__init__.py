@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 __path__ = __import__("pkgutil").extend_path(__path__, __name__)
+__path__.append(f"{__path__[0]}/absent")  # last: where nobody has brought a module, it says what to install
 
 _MODULES = {
     "base": (

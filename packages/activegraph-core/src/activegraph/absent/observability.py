@@ -1,0 +1,5 @@
+"""Found where `activegraph.observability` is not installed, and says what to install."""
+
+from activegraph.errors.registration import not_installed
+
+raise not_installed(__name__, "activegraph-observability")
