@@ -8,6 +8,7 @@ from activegraph.conformance.b_content import ContentCases
 from activegraph.conformance.c_appends import AppendCases
 from activegraph.conformance.c_transactions import TransactionCases
 from activegraph.conformance.d_isolation import IsolationCases
+from activegraph.conformance.e_stale_handles import StaleHandleCases
 from activegraph.conformance.e_writers import WriterCases
 from activegraph.conformance.f_crashes import CrashCases
 from activegraph.conformance.g_records import RecordCases
@@ -28,6 +29,7 @@ class EventStoreConformance(
     AppendCases,
     TransactionCases,
     IsolationCases,
+    StaleHandleCases,
     WriterCases,
     CrashCases,
     RecordCases,
