@@ -43,6 +43,22 @@ def test_a_timeline_over_several_days_shows_the_dates(tmp_path: Path) -> None:
     assert "  05-15 10:00:00  ERROR 23505 x (180x)                lines 1, 2, 3, ..." in text
 
 
+def test_a_timeline_cuts_words_and_never_the_number_of_times(tmp_path: Path) -> None:
+    lines = [error("23505", "a message that is much too long", seconds=n * 500) for n in range(1234)]
+    graph = review(write_log(tmp_path / "log.json", lines))
+
+    text = "\n".join(memo_lines(graph, graph.objects("memo")[0]))
+
+    assert "  05-15 10:00:00  ERROR 23505 a message tha… (1234x)  lines 1, 2, 3, ..." in text
+
+
+@pytest.mark.parametrize(("count", "begins"), [(1, "1 line of the log tells of"), (2, "2 lines of the log tell of")])
+def test_a_summary_counts_as_people_do(tmp_path: Path, count: int, begins: str) -> None:
+    graph = review(write_log(tmp_path / "log.json", [error("23505", "x")] * count))
+
+    assert graph.objects("memo")[0].data["summary"].startswith(begins)
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [

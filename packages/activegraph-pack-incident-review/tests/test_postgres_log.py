@@ -128,6 +128,19 @@ def test_signals_further_apart_than_the_quiet_time_belong_to_different_incidents
     assert {s.incident for s in read_signals(log, quiet_minutes=11)} == {1}
 
 
+def test_days_that_stand_in_a_file_in_any_order_are_different_incidents_too(log: Path) -> None:
+    lines = [error("XX000", "a", seconds=n) for n in (90_000, 90_030, 0, 30, 90_300)]
+
+    assert [(s.incident, s.count) for s in read_signals(write_log(log, lines))] == [(1, 2), (2, 2), (3, 1)]
+
+
+@pytest.mark.parametrize("times", [("01:59:59.900 CET", "03:00:01.000 CEST"), ("02:59:59 CEST", "02:00:01 CET")])
+def test_a_change_of_the_clock_divides_no_incident(log: Path, times: tuple[str, str]) -> None:
+    lines = [error("XX000", "a").replace("10:00:00.000 UTC", time) for time in times]
+
+    assert [(s.incident, s.count) for s in read_signals(write_log(log, lines))] == [(1, 2)]
+
+
 def test_ordinary_lines_do_not_fill_the_quiet_time(log: Path) -> None:
     lines = [error("XX000", "a"), *[log_line("ordinary", seconds=n) for n in range(60, 700, 60)]]
 

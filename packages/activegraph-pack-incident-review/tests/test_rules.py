@@ -11,7 +11,7 @@ from activegraph.packs.incident_review import IncidentInput, Signal, add_inciden
 from activegraph.packs.incident_review.metrics_samples import read_metric_signals
 from activegraph.packs.incident_review.object_types import OwnerRole, Urgency
 from activegraph.packs.incident_review.rules.topics import TOPICS, advice_for
-from support.server_logs import error, log_line, review, rules_runtime, write_log
+from support.server_logs import at, error, log_line, review, rules_runtime, write_log
 
 
 @pytest.fixture
@@ -181,6 +181,27 @@ def test_a_server_that_did_not_come_back_is_not_said_to_have_come_back(log: Path
     graph = review(write_log(log, CRASH))
 
     assert "no line of this incident shows that it came back" in found(graph)["outage"]
+
+
+def later(seconds: float, lines: list[str]) -> list[str]:
+    """Lines of the crash, that much later; they are at most two minutes long."""
+    found = {at(n): at(n + seconds) for n in range(120)}
+    return [line.replace(line[15:42], found[line[15:42]], 1) for line in lines]
+
+
+def test_a_server_that_came_back_several_times_was_not_down_all_the_time(log: Path) -> None:
+    graph = review(write_log(log, [*CRASH, READY, *later(300, [*CRASH, READY]), *later(600, [*CRASH, READY])]))
+
+    assert "again at 10:01:15, 1 min 15 s later" in found(graph)["outage"]
+    assert "came back 3 times in this incident, between 10:01:15 and 10:11:15" in found(graph)["outage"]
+    assert [each.data["line"] for each in graph.objects("evidence") if "is ready" in each.data["quote"]] == [7]
+
+
+def test_a_server_that_came_back_and_then_did_not_is_said_to_be_down_since_the_last_time(log: Path) -> None:
+    graph = review(write_log(log, [*CRASH, READY, *later(300, CRASH)]))
+
+    assert "came back 1 time at 10:01:15, went down again, the last time at 10:05:00" in found(graph)["outage"]
+    assert "server down" in [each.data["title"] for each in graph.objects("hypothesis")]
 
 
 def test_a_crash_without_a_cause_in_the_log_may_be_as_old_as_the_last_checkpoint(log: Path) -> None:

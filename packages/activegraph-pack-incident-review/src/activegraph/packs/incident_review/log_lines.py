@@ -13,7 +13,7 @@ from datetime import datetime
 
 import msgspec
 
-__all__ = ["LogLine", "decode_line", "kind_of", "message_shape", "parse_time", "statement_shape"]
+__all__ = ["LogLine", "apart", "decode_line", "kind_of", "message_shape", "parse_time", "statement_shape"]
 
 
 class LogLine(msgspec.Struct, frozen=True, gc=False):
@@ -63,6 +63,26 @@ def parse_time(timestamp: str) -> float | None:
 
 
 _EPOCH = datetime(1970, 1, 1)
+
+_CLOCK_CHANGE = 3600
+
+
+def apart(one: str, other: str) -> float:
+    """Seconds between two log times, whichever is the earlier: days may stand in one file in any order.
+
+    Where the name of the time zone differs, clocks may have been changed between the two, and the least
+    that can have passed is given. 0 where a time cannot be read.
+    """
+    first, second = parse_time(one), parse_time(other)
+    if first is None or second is None:
+        return 0.0
+    seconds = abs(second - first)
+    return seconds if _zone(one) == _zone(other) else max(0.0, seconds - _CLOCK_CHANGE)
+
+
+def _zone(timestamp: str) -> str:
+    return timestamp[19:].lstrip(".0123456789").strip()
+
 
 _TROUBLE = frozenset({"WARNING", "ERROR", "FATAL", "PANIC"})
 

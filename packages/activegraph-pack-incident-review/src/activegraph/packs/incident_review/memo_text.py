@@ -88,7 +88,7 @@ def _timeline(entries: Sequence[Any]) -> list[str]:
 
 def _entry(entry: Any, at: str) -> str:
     # Where the date is shown too, the title makes room for it.
-    head = f"  {at:<8}  {clipped(printable(entry['text']), 48 - max(8, len(at))):<40}  "
+    head = f"  {at:<8}  {_shortened(entry, 48 - max(8, len(at))):<40}  "
     head = head if len(at) <= 8 else f"{head.rstrip():<52}  "
     for shown in (3, 2, 1):
         numbers = ", ".join(str(line) for line in entry["lines"][:shown])
@@ -96,6 +96,15 @@ def _entry(entry: Any, at: str) -> str:
         if len(head) + len(cited) <= WIDTH:
             break
     return head + cited
+
+
+def _shortened(entry: Any, length: int) -> str:
+    """The entry's text in so many characters; what is cut is its words, never the number of times."""
+    text = printable(entry["text"])
+    times = f" ({entry['count']}x)"
+    if not text.endswith(times):
+        return clipped(text, length)
+    return clipped(text.removesuffix(times), length - len(times)) + times
 
 
 def _finding(graph: Graph, number: int, finding: Any, cite: Cite) -> list[str]:

@@ -18,12 +18,12 @@ from typing import BinaryIO, Self
 
 from activegraph.errors import PackError
 from activegraph.packs.incident_review.folding import LINES_KEPT, Folder
-from activegraph.packs.incident_review.log_lines import AFTER_A_CRASH, LogLine, decode_line, kind_of, parse_time
+from activegraph.packs.incident_review.log_lines import AFTER_A_CRASH, LogLine, apart, decode_line, kind_of
 from activegraph.packs.incident_review.signals import Signal, signal_of_fold, signal_of_unreadable_lines
 
 __all__ = ["READER", "LoggedIncident", "PostgresLog", "Progress", "Signal", "read_signals"]
 
-READER = 1
+READER = 2
 """Version of the rules by which lines become signals. A run is gone on with only under the same one."""
 
 Progress = Callable[[int, int], None]
@@ -126,7 +126,7 @@ class PostgresLog:
         """
         self.lines = self.readable = self.unreadable = self.signals = 0
         gathered: _Gathered | None = None
-        number, last, recovering = 1, None, False
+        number, last, recovering = 1, "", False
         bad = _Unreadable()
         for line in self._decoded(bad):
             kind = kind_of(line)
@@ -134,11 +134,10 @@ class PostgresLog:
                 continue
             recovering = kind in AFTER_A_CRASH or (recovering and kind != "ready")
             self.signals += 1
-            at = parse_time(line.timestamp)
-            if gathered is not None and at is not None and last is not None and at - last > self._quiet_seconds:
+            if gathered is not None and apart(last, line.timestamp) > self._quiet_seconds:
                 yield gathered.incident(number, bad)
                 number, gathered, bad.count, bad.lines = number + 1, None, 0, []
-            last = last if at is None else at
+            last = line.timestamp
             gathered = gathered or _Gathered()
             gathered.folder.add(kind, self.lines, line)
         if gathered is not None:

@@ -97,8 +97,9 @@ def _summary(view: View, findings: Sequence[dict[str, Any]]) -> str:
     if not logged:
         return f"{incident.data['title']}: there is no signal to review."
     first_at, last_at = incident.data["first_at"], incident.data["last_at"]
-    lines = counted(sum(signal.count for signal in logged), "line")
-    text = f"{lines} of the log tell of trouble {between(first_at, last_at)}"
+    count = sum(signal.count for signal in logged)
+    tell = counted(count, "line of the log tells", "lines of the log tell")
+    text = f"{tell} of trouble {between(first_at, last_at)}"
     lasted = seconds_between(first_at, last_at)
     text += f", over {duration(lasted)}." if lasted else "."
     confirmed = [finding["title"] for finding in findings if finding["status"] == "confirmed"]

@@ -67,7 +67,7 @@ def _killed(killed: Sequence[SignalView]) -> Claim:
     statement += f" while it ran {sql(facts['statement'])}." if facts.get("statement") else "."
     statement += f" {_MEANING_OF_SIGNAL.get(number, 'A signal from outside or a fault ended it')}."
     if total > 1:
-        statement += f" It happened {total} times in this incident."
+        statement += f" It happened {total:,} times in this incident."
     return Claim(
         "process_killed", f"ended by signal {number}", " ".join(statement.split()), 0.9, quotes_of(killed, 0.7)
     )
@@ -79,19 +79,21 @@ def _panic(panics: Sequence[SignalView]) -> Claim:
 
 
 def _outage(case: Case, crash: Sequence[SignalView], cause: Sequence[SignalView]) -> list[Claim]:
+    returns = case.of_kind("ready")
     last_crash = max(signal.last_at for signal in crash)
-    ready = [signal for signal in case.of_kind("ready") if signal.last_at >= last_crash]
-    began = min(signal.first_at for signal in (cause or crash))
+    back = [signal for signal in returns if signal.last_at >= last_crash]
+    causes = cause or crash
     refused = case.of_state("57P03")
     quotes = quotes_of(crash[:2], 0.4)
-    if ready:
-        down = seconds_between(began, ready[-1].last_at) or 0.0
-        statement = f"All sessions were cut at {clock(began)}, and the server took connections again at "
-        statement += f"{clock(ready[-1].last_at)}, {duration(max(down, 0.0))} later"
-        statement += f", after {ready[-1].count} restarts." if ready[-1].count > 1 else "."
-        quotes.append(quote(ready[-1], 0.4))
+    if back:
+        statement = _came_back(min(signal.first_at for signal in causes), returns)
+        quotes.append(quote(returns[0], 0.4))
+    elif returns:
+        statement = _stayed_down(max(signal.last_at for signal in causes), returns)
+        quotes.append(quote(returns[0], 0.2))
     else:
-        statement = f"The server went down at {clock(began)}; no line of this incident shows that it came back."
+        went_down = clock(min(signal.first_at for signal in causes))
+        statement = f"The server went down at {went_down}; no line of this incident shows that it came back."
     if refused:
         total = sum(signal.count for signal in refused)
         statement += f" Meanwhile it refused {counted(total, 'connection')}."
@@ -104,13 +106,38 @@ def _outage(case: Case, crash: Sequence[SignalView], cause: Sequence[SignalView]
     claims = [
         Claim(
             "outage",
-            "server down and back" if ready else "server down",
+            "server down and back" if back else "server down",
             statement + replayed,
             0.9,
             [*quotes, *replay_quotes],
         )
     ]
     return claims + _last_known_up(case, cause, outage)
+
+
+def _came_back(began: str, returns: Sequence[SignalView]) -> str:
+    first = min(signal.first_at for signal in returns)
+    down = seconds_between(began, first) or 0.0
+    text = f"All sessions were cut at {clock(began)}, and the server took connections again at {clock(first)}, "
+    text += f"{duration(max(down, 0.0))} later."
+    times, last = _times(returns)
+    if times > 1:
+        text += f" It came back {times:,} times in this incident, {between(first, last)}."
+    return text
+
+
+def _stayed_down(went_down: str, returns: Sequence[SignalView]) -> str:
+    times, last = _times(returns)
+    when = between(min(signal.first_at for signal in returns), last)
+    return (
+        f"The server came back {counted(times, 'time')} {when}, went down again, the last time at "
+        f"{clock(went_down)}, and no line of this incident shows that it came back from that."
+    )
+
+
+def _times(returns: Sequence[SignalView]) -> tuple[int, str]:
+    """How often the server came back, and when it did for the last time."""
+    return sum(signal.count for signal in returns), max(signal.last_at for signal in returns)
 
 
 def _replayed(case: Case) -> tuple[str, list[Quote]]:
