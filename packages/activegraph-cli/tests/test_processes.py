@@ -112,6 +112,22 @@ def test_a_closed_stderr_harms_nothing(url: str) -> None:
     assert said.stdout.startswith("forked run_a at evt_003")
 
 
+def test_a_current_folder_that_was_removed_is_named_as_what_is_missing(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+
+    said = subprocess.run(
+        ["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', str(gone), *COMMAND, "quickstart", "--db", "run.db"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (said.returncode, said.stdout) == (3, "")
+    assert said.stderr == "No such file or directory: the current folder has been removed\n"
+
+
 def test_an_error_without_any_stream_has_its_exit_code(url: str) -> None:
     assert _in_a_shell("inspect", url, "-r", "nope", ">&-", "2>&-").returncode == 3
 

@@ -223,6 +223,16 @@ class TestTheReviewOfOnesOwnLog:
         assert printed(review_file, log) != first
         assert len(list_runs(sqlite_url("incident_review.db"))) == 2
 
+    @pytest.mark.parametrize("line", [error("23505", "x"), log_line("all is well")])
+    def test_the_name_of_a_log_moves_no_cursor(self, cli: Cli, line: str) -> None:
+        name = "ser\x1b[2Jver.json"
+        write_log(Path(name), [line])
+
+        said = cli("quickstart", "--input", name)
+
+        assert said.lines[0].startswith("ser?[2Jver.json: ")
+        assert "\x1b" not in said.out
+
     def test_a_log_without_a_signal_says_so_and_records_nothing(self, cli: Cli) -> None:
         write_log(Path("calm.json"), [log_line("all is well")] * 3)
 

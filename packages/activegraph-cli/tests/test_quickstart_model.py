@@ -131,6 +131,8 @@ def test_a_refused_key_ends_the_review_and_the_next_start_goes_on(cli: Cli, serv
 
     assert (failed.code, failed.out) == (1, "")
     assert "llm.network_error" in failed.err
+    advice = failed.err[failed.err.index("activegraph inspect ") :].splitlines()[0]
+    assert '"reason": "llm.network_error"' in cli(*advice.split()[1:]).out
     assert KEY not in failed.err
     assert quickstart(cli).code == 0
     assert len(list_runs(URL)) == 2

@@ -98,9 +98,19 @@ def _text_of(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         name = "" if error.filename is None else f": {os.fsdecode(error.filename)}"
-        return f"{error.strerror}{name}"
+        return f"{error.strerror}{name or _of_the_folder(error)}"
     summary = " ".join(str(error).split())
     return f"internal error: {type(error).__name__}: {summary} (please report it: {GITHUB_NEW_ISSUE_URL})"
+
+
+def _of_the_folder(error: OSError) -> str:
+    """Where nothing is named, it may be the current folder that is missed: it can be removed under one's feet."""
+    if isinstance(error, FileNotFoundError):
+        try:
+            os.getcwd()
+        except FileNotFoundError:
+            return ": the current folder has been removed"
+    return ""
 
 
 def _hand_on(console: Console) -> None:

@@ -13,6 +13,7 @@ from activegraph.cli.quickstart.methods import Method, by_model, by_rules
 from activegraph.cli.quickstart.review import find_review, go_on, reading_review
 from activegraph.cli.quickstart.text import log_lines, write_lines
 from activegraph.core.clock import Clock
+from activegraph.packs.incident_review.folding import printable
 from activegraph.packs.incident_review.host import IncidentInput, input_payload, logged_incident
 from activegraph.packs.incident_review.postgres_log import LoggedIncident, PostgresLog, Progress
 from activegraph.packs.incident_review.wording import counted
@@ -62,7 +63,7 @@ def review_file(
     ):
         run_id = _recorded(log, url, method)
     if run_id is None:
-        write_lines(stream, iter([f"{log.name}: no signal in {counted(log.lines, 'line')}"]))
+        write_lines(stream, iter([f"{printable(log.name)}: no signal in {counted(log.lines, 'line')}"]))
         return 0
     with reading_review(url, run_id) as graph:
         write_lines(stream, log_lines(graph, url))

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from activegraph.cli.quickstart.methods import Method
+from activegraph.cli.quickstart.text import inspect_command
 from activegraph.core.clock import Clock
 from activegraph.core.graph import Graph
 from activegraph.errors import IncompatibleRuntimeState, RunNotFoundError, StoreNotFoundError
@@ -147,11 +148,11 @@ def go_on(
         done = 0 if stored is None else stored.incidents
         if done:
             runtime.run_until_idle()
-            _refuse_failures(runtime, method)
+            _refuse_failures(runtime, method, url)
         for incident in islice(review.incidents(), done, None):
             add_incident(runtime.graph, incident)
             runtime.run_until_idle()
-            _refuse_failures(runtime, method)
+            _refuse_failures(runtime, method, url)
         if stored is None or not stored.complete:
             emit_finished(runtime.graph, review.totals())
             runtime.run_until_idle()
@@ -208,7 +209,7 @@ def _is_fatal(failure: Mapping[str, Any]) -> bool:
     return bool(failure["behavior"] != _MAY_FAIL or not failure.get("reason"))
 
 
-def _refuse_failures(runtime: Runtime, method: Method) -> None:
+def _refuse_failures(runtime: Runtime, method: Method, url: str) -> None:
     for failure in runtime.errors:
         if not _is_fatal({"behavior": failure.behavior, "reason": failure.reason}):
             continue
@@ -222,6 +223,6 @@ def _refuse_failures(runtime: Runtime, method: Method) -> None:
             f"behavior {failure.behavior!r} failed in run {runtime.run_id!r}: {reason}",
             what_failed=f"Reviewing: {failure.exception_type}: {failure.message}",
             why="A review that lost one of its steps would look complete and not be.",
-            how_to_fix=f"{fix}\nSee it: activegraph inspect URL --run-id {runtime.run_id} --event {failure.failed_event_id}",
+            how_to_fix=f"{fix}\nSee it: {inspect_command(url, runtime.run_id)} --event {failure.failed_event_id}",
             context={"run_id": runtime.run_id, "event_id": failure.failed_event_id, "reason": reason},
         )

@@ -11,6 +11,7 @@ from activegraph.core.elements import Object
 from activegraph.core.graph import Graph
 from activegraph.errors import DOCS_BASE_URL
 from activegraph.packs.incident_review import __version__
+from activegraph.packs.incident_review.folding import printable
 from activegraph.packs.incident_review.host import FINISHED_EVENT
 from activegraph.packs.incident_review.memo_text import cite_lines, cite_objects, memo_lines, wrapped
 from activegraph.packs.incident_review.wording import between, counted
@@ -102,7 +103,8 @@ def log_lines(graph: Graph, url: str) -> Iterator[str]:
     asked, finished = graph.events[0].payload, _totals(graph)
     incidents = graph.objects("incident")
     yield from wrapped(
-        f"{asked['name']}: {counted(len(incidents), 'incident')} in {counted(finished['lines'], 'line')}", indent=0
+        f"{printable(asked['name'])}: {counted(len(incidents), 'incident')} in {counted(finished['lines'], 'line')}",
+        indent=0,
     )
     if finished["unreadable_lines"]:
         yield f"{counted(finished['unreadable_lines'], 'line')} could not be read"
