@@ -108,9 +108,13 @@ class GraphFace:
         self, source: str | None = None, target: str | None = None, type: str | None = None
     ) -> list[Relation]:
         """Relations by ends and type, in creation order; filters by AND."""
-        for name, value in (("source", source), ("target", target), ("type", type)):
-            require_key(name, value)
-        return [relation_handle(state) for state in self._projection.find_relations(source, target, type)]
+        try:
+            found = self._projection.find_relations(source, target, type)
+        except TypeError:
+            for name, value in (("source", source), ("target", target), ("type", type)):
+                require_key(name, value)
+            raise
+        return [relation_handle(state) for state in found]
 
     def get_relations(
         self, object_id: str | None = None, type: str | None = None, direction: str = "both"
