@@ -15,6 +15,7 @@ from activegraph import FrozenClock, Graph
 from activegraph.behaviors.base import Behavior
 from activegraph.behaviors.registry import clear_registry, get_registry, register
 from activegraph.cli.quickstart import review_file, run_fixture_mode, run_interactive_mode
+from activegraph.cli.quickstart.places import fresh_file
 from activegraph.cli.quickstart.review import reading_review
 from activegraph.core.log import WINDOW
 from activegraph.errors import DOCS_BASE_URL
@@ -126,6 +127,18 @@ class TestTheTour:
 
         assert [file.name for file in folder.iterdir()] == ["quickstart_demo_run.db"]
         assert (folder / "quickstart_demo_run.db").stat().st_ino != first
+
+    def test_what_a_killed_tour_left_is_removed_and_what_a_living_one_makes_is_not(self, tmp_path: Path) -> None:
+        folder = tmp_path / "temporary" / "activegraph_quickstart"
+        (folder / ".making_left").mkdir(parents=True)
+        (folder / ".making_left" / "quickstart_demo_run.db-wal").touch()
+
+        with fresh_file("quickstart_demo_run.db") as (living, _):
+            printed(run_fixture_mode)
+
+            left = sorted(file.name for file in folder.iterdir())
+            assert left == sorted([living.parent.name, "quickstart_demo_run.db"])
+        assert [file.name for file in folder.iterdir()] == ["quickstart_demo_run.db"]
 
     def test_a_folder_of_somebody_else_is_not_used(self, tmp_path: Path) -> None:
         elsewhere = tmp_path / "elsewhere"

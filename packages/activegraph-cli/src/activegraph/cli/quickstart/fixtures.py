@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import stat
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from activegraph.cli.quickstart.methods import by_recorded_answers
+from activegraph.cli.quickstart.places import fresh_file, put_in_place
 from activegraph.cli.quickstart.review import go_on, reading_review, stored_review
 from activegraph.cli.quickstart.text import tour_lines, write_lines
 from activegraph.core.clock import FrozenClock
@@ -29,8 +27,6 @@ RUN_ID = "quickstart_demo_run"
 
 _CLOCK = "2026-01-01T00:00:00Z"
 _BUDGET = {"max_llm_calls": 120, "max_tool_calls": 120, "max_cost_usd": "5.00"}
-_FOLDER = "activegraph_quickstart"
-_SIDECARS = ("-wal", "-shm", "-journal")
 
 
 def run_fixture_mode(stream: Any = None, db_path: str | os.PathLike[str] | None = None) -> int:
@@ -53,9 +49,9 @@ def run_fixture_mode(stream: Any = None, db_path: str | os.PathLike[str] | None 
             _review(url)
             _print(stream, url)
         else:
-            with _fresh_file() as (made, kept):
+            with fresh_file(f"{RUN_ID}.db") as (made, kept):
                 _review(sqlite_url(made))
-                _put_in_place(made, kept)
+                put_in_place(made, kept)
                 _print(stream, sqlite_url(kept))
     return 0
 
@@ -115,33 +111,3 @@ def _only_errors_logged() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-
-
-@contextlib.contextmanager
-def _fresh_file() -> Iterator[tuple[Path, Path]]:
-    """A file to make the run in, and the one to keep it in.
-
-    Two tours at once must not write into one file, nor take it away from under each other: each makes its
-    own and puts it in place when it is whole.
-    """
-    folder = _own_folder()
-    with tempfile.TemporaryDirectory(prefix=".making_", dir=folder) as made:
-        yield Path(made) / f"{RUN_ID}.db", folder / f"{RUN_ID}.db"
-
-
-def _own_folder() -> Path:
-    folder = Path(tempfile.gettempdir()) / _FOLDER
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and os.access(folder, os.W_OK | os.X_OK):
-        return folder
-    # Somebody else's: whoever owns the folder could exchange the files in it.
-    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}_"))
-
-
-def _put_in_place(made: Path, kept: Path) -> None:
-    for suffix in _SIDECARS:
-        # Left by a process that was killed; they belong to the file that goes now.
-        kept.with_name(kept.name + suffix).unlink(missing_ok=True)
-    made.replace(kept)
