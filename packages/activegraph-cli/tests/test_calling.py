@@ -19,7 +19,7 @@ from activegraph.cli.app import COMMANDS
 from activegraph.cli.help import EXAMPLES
 from support.cli import Said
 from support.server_logs import error, write_log
-from support.stored_runs import record_prices
+from support.stored_runs import append, event, record_prices
 
 Cli = Callable[..., Said]
 
@@ -175,6 +175,8 @@ def test_a_misspelt_option_is_answered_with_the_nearest(cli: Cli, url: str, word
         (["diff", "URL", "--run-a", "r"], "missing option --run-b"),
         (["migrate", "--from", "URL"], "missing option --to"),
         (["inspect", "URL", "--tail", "many"], "--tail must be a whole number, not 'many'."),
+        (["inspect", "URL", "--tail", "1.5"], "--tail must be a whole number, not '1.5'."),
+        (["inspect", "URL", "--tail=0x10"], "--tail must be a whole number, not '0x10'."),
         (["completion", "tcsh"], "SHELL must be one of bash, zsh, fish, not 'tcsh'."),
         (["inspect", "URL", "extra"], "unexpected argument 'extra'"),
         (["inspect", "URL", "-r", "a", "-r", "b"], "option -r was given more than once"),
@@ -432,12 +434,16 @@ def test_an_unknown_event_is_not_found(cli: Cli, url: str) -> None:
     assert "evt_999" in said.err
 
 
-def test_what_an_error_advises_can_be_pasted(cli: Cli, url: str) -> None:
-    said = cli("inspect", url, "--event", "evt_999")
+@pytest.mark.parametrize("run_id", ["run_a", "anna's $HOME", "--json"])
+def test_what_an_error_advises_can_be_pasted(cli: Cli, tmp_path: Path, run_id: str) -> None:
+    url = f"sqlite:///{tmp_path / 'my (own) runs.db'}".replace(" ", "%20")
+    append(url, run_id, event("evt_1"))
+    said = cli("inspect", url, f"--run-id={run_id}", "--event", "evt_999")
 
     (advice,) = [line.strip() for line in said.err.splitlines() if "activegraph inspect " in line]
     command = advice[advice.index("activegraph inspect ") :]
-    assert cli(*command.split()[1:]).code == 0
+    pasted = cli(*shlex.split(command)[1:])
+    assert (pasted.code, pasted.lines[0]) == (0, f"run_id:           {run_id}")
 
 
 @pytest.mark.parametrize("command", READS, ids=lambda command: command[0])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from activegraph.cli.console import Console
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
-__all__ = ["Here", "Json", "OptionalRunId", "RunId", "Url", "argument", "option"]
+__all__ = ["Here", "Json", "OptionalRunId", "RunId", "Url", "argument", "number_option", "option"]
 
 
 def argument(metavar: str, help: str) -> Parameter:
@@ -18,6 +19,18 @@ def argument(metavar: str, help: str) -> Parameter:
 def option(*names: str, help: str) -> Parameter:
     """An option; an empty value is refused. What stands for its value on the help page is in `help.METAVARS`."""
     return Parameter(name=names, help=help, negative=(), validator=_not_empty)
+
+
+def number_option(*names: str, help: str) -> Parameter:
+    """An option that is a whole number in decimal digits: the parser alone would round `1.5`."""
+    return Parameter(name=names, help=help, negative=(), converter=_whole_number)
+
+
+def _whole_number(type: Any, tokens: Sequence[Token]) -> int:
+    digits = tokens[0].value.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()):
+        raise ValueError
+    return int(tokens[0].value)
 
 
 def _not_empty(type: Any, value: Any) -> None:

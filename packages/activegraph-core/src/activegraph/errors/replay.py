@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from activegraph.errors.advice import option
 from activegraph.errors.base import ReplayError
 
 __all__ = ["ReplayDivergenceError"]
@@ -28,11 +29,11 @@ class ReplayDivergenceError(ReplayError):
             why="A run is the function of its log; a behavior that does something else on the same input reads "
             "a clock, random numbers, the network or changed code.",
             how_to_fix=(
-                f"Look at the event: activegraph inspect <store> --run-id <run> --event {event_id}\n"
+                f"Look at the event: activegraph inspect <store> --run-id <run> {option('--event', event_id)}\n"
                 "Which behaviors fired: activegraph inspect <store> --run-id <run> --behaviors\n"
                 "Which pack and prompts: activegraph inspect <store> --run-id <run> --pack-version\n"
                 "Correct the code; or, if the change is meant, go on from a fork at the last event before it:\n"
-                f"    activegraph fork <store> --run-id <run> --at-event {event_id} --record"
+                f"    activegraph fork <store> --run-id <run> {option('--at-event', event_id)} --record"
             ),
             context={"event_id": event_id, "expected": expected, "actual": actual, "kind": kind},
         )

@@ -21,6 +21,7 @@ from activegraph.core.log import WINDOW
 from activegraph.core.projection import GRAPH_TYPES, MalformedGraphEvent
 from activegraph.core.state import ObjectState, RelationState
 from activegraph.errors import LogInconsistencyError
+from activegraph.errors.advice import option
 from activegraph.runtime.approvals import Approvals
 from activegraph.runtime.call_origin import CallOrigin
 from activegraph.runtime.log_rows import LogRow, StoredEvent, event_of, row_of
@@ -308,7 +309,7 @@ def unprojectable(run_id: str, stored: LogRow, why: str) -> LogInconsistencyErro
         f"event {stored.id!r} of run {run_id!r} cannot be projected: {why}",
         what_failed=f"Reading {stored.type!r} event {stored.id!r} at position {stored.position} of run {run_id!r}.",
         why="The graph is a function of the log; an event that cannot be applied leaves it undefined from there on.",
-        how_to_fix=f"Look at the event (`activegraph inspect <url> --run-id {run_id} --event {stored.id}`), "
+        how_to_fix=f"Look at the event (`activegraph inspect <url> {option('--run-id', run_id)} {option('--event', stored.id)}`), "
         "and fork the run at the last event before it, or copy what is readable with `activegraph migrate --skip-corrupted`.",
         context={
             "run_id": run_id,
@@ -326,6 +327,6 @@ def missing_position(run_id: str, expected: int, found: int) -> LogInconsistency
         f"run {run_id!r} has no event at position {expected}",
         what_failed=f"Reading run {run_id!r}: after position {expected - 1} came {found}.",
         why="Positions are dense, so a missing one means that an event was deleted or moved.",
-        how_to_fix=f"Run `activegraph verify <url> --run-id {run_id}`, and restore the run from a copy.",
+        how_to_fix=f"Run `activegraph verify <url> {option('--run-id', run_id)}`, and restore the run from a copy.",
         context={"run_id": run_id, "reason": reason, "position": expected},
     )

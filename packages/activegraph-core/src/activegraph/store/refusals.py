@@ -14,6 +14,7 @@ from activegraph.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
+from activegraph.errors.advice import option
 
 __all__ = [
     "advice_on_layout",
@@ -84,7 +85,7 @@ def unknown_event(event_id: str, run_id: str, where: str, driver: str) -> EventN
         f"run {run_id!r} has no event {event_id!r}",
         what_failed=f"Looking for event {event_id!r} in run {run_id!r} ({where}).",
         why="Positions are named by the events that stand there.",
-        how_to_fix=f"See which events there are: activegraph inspect <url> --run-id {run_id} --tail 50",
+        how_to_fix=f"See which events there are: activegraph inspect <url> {option('--run-id', run_id)} --tail 50",
         context={"event_id": event_id, "run_id": run_id, key: where, "driver": driver},
     )
 
@@ -121,7 +122,7 @@ def missing_position(run_id: str, expected: int, found: int | None) -> LogIncons
         f"run {run_id!r} has no event at position {expected}",
         what_failed=f"Reading run {run_id!r}: {came} came where position {expected} was due.",
         why="Positions are dense, so a missing one means that an event was deleted or moved.",
-        how_to_fix=f"Run `activegraph verify <url> --run-id {run_id}`, and restore the run from a copy.",
+        how_to_fix=f"Run `activegraph verify <url> {option('--run-id', run_id)}`, and restore the run from a copy.",
         context={
             "run_id": run_id,
             "reason": "order" if found is not None and found < expected else "gap",
@@ -147,6 +148,6 @@ def parent_not_found(run_id: str, safe_url: str) -> RunNotFoundError:
         f"no run {run_id!r} in {safe_url}",
         what_failed=f"Forking run {run_id!r}. Nothing was created.",
         why="A fork begins with another run's events.",
-        how_to_fix=f"See which runs there are: activegraph inspect {safe_url}",
+        how_to_fix=f"See which runs there are: activegraph inspect {shlex.quote(safe_url)}",
         context={"run_id": run_id, "url": safe_url},
     )

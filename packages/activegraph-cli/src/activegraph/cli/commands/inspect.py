@@ -8,7 +8,7 @@ from activegraph.cli import render
 from activegraph.cli.console import Console
 from activegraph.cli.errors import UsageError
 from activegraph.cli.exit_codes import EXIT_CORRUPTION, EXIT_OK
-from activegraph.cli.parameters import Here, Json, OptionalRunId, Url, option
+from activegraph.cli.parameters import Here, Json, OptionalRunId, Url, number_option, option
 
 if TYPE_CHECKING:
     from activegraph.operations.inspect import Inspection
@@ -19,7 +19,7 @@ def inspect(
     /,
     *,
     run_id: OptionalRunId = None,
-    tail: Annotated[int, option("--tail", "-n", help="How many of the newest events to show.")] = 20,
+    tail: Annotated[int, number_option("--tail", "-n", help="How many of the newest events to show.")] = 20,
     json: Json = False,
     event: Annotated[str | None, option("--event", "-e", help="Show this event with its payload instead.")] = None,
     behaviors: Annotated[bool, option("--behaviors", help="Show what fired in the whole run instead.")] = False,

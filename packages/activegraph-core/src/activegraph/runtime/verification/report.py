@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
 from activegraph.core.codec import decode_canonical
 from activegraph.core.event import raw_payload
 from activegraph.errors import ReplayDivergenceError
+from activegraph.errors.advice import option
 from activegraph.runtime.log_rows import LogRow
 from activegraph.runtime.verification.causes import likely_cause
 from activegraph.runtime.verification.comparing import Difference
@@ -55,16 +57,18 @@ def divergence(
 
 
 def _ways_on(event_id: str, run_id: str, url: str, began_after: LogRow | None) -> str:
-    run = f"{url} --run-id {run_id}"
+    run = f"{shlex.quote(url)} {option('--run-id', run_id)}"
     ways = [
-        f"Look at the event: activegraph inspect {run} --event {event_id}",
+        f"Look at the event: activegraph inspect {run} {option('--event', event_id)}",
         f"Which behaviors fired: activegraph inspect {run} --behaviors",
         f"Which pack and prompts: activegraph inspect {run} --pack-version",
         "Correct the code, and replay again. Or, if the change is meant, record anew in a fork:",
     ]
     if began_after is not None and began_after.id != event_id:
-        ways.append(f"    activegraph fork {run} --at-event {began_after.id} --record   (before the behavior began)")
-    ways.append(f"    activegraph fork {run} --at-event {event_id} --record   (behind what is recorded)")
+        ways.append(
+            f"    activegraph fork {run} {option('--at-event', began_after.id)} --record   (before the behavior began)"
+        )
+    ways.append(f"    activegraph fork {run} {option('--at-event', event_id)} --record   (behind what is recorded)")
     return "\n".join(ways)
 
 
