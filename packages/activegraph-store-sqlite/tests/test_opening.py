@@ -94,6 +94,19 @@ def test_a_missing_directory_is_named_and_not_made(tmp_path: Path, read_only: bo
     assert os.listdir(tmp_path) == []
 
 
+def test_what_is_advised_about_a_place_can_be_pasted(tmp_path: Path) -> None:
+    place = tmp_path / "my 50% runs"
+    with pytest.raises(StoreNotFoundError) as missing:
+        SQLiteEventStore(place / "a.db", "run_a")
+    subprocess.run(missing.value.how_to_fix, shell=True, check=True)
+    with pytest.raises(StoreUnavailableError) as directory:
+        SQLiteEventStore(place, "run_a")
+
+    assert os.listdir(tmp_path) == [place.name]
+    assert f"{place}/run.db " in directory.value.how_to_fix
+    assert f"(as a URL {sqlite_url(place / 'run.db')})" in directory.value.how_to_fix
+
+
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_directory_is_no_store(tmp_path: Path, read_only: bool) -> None:
     with pytest.raises(StoreUnavailableError) as refusal:

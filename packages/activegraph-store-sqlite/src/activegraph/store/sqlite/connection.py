@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 import sys
 import time
@@ -56,7 +57,7 @@ def open_for_writing(location: Location, *, synchronous: str, busy_timeout: floa
         StoreUnavailableError, LogInconsistencyError, SchemaVersionMismatch: It cannot be used.
     """
     if not os.path.isdir(location.directory):
-        fix = f"mkdir -p {location.directory}"
+        fix = f"mkdir -p {shlex.quote(location.directory)}"
         raise missing(location.shown, f"the directory {location.directory} does not exist", fix)
     check_settings(synchronous, busy_timeout)
     fresh = not os.path.exists(location.file)

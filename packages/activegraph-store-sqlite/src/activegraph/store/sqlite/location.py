@@ -7,7 +7,7 @@ import stat
 from typing import NamedTuple
 
 from activegraph.errors import StoreNotFoundError, StoreUnavailableError
-from activegraph.store.url import parse_sqlite_url
+from activegraph.store.url import parse_sqlite_url, sqlite_url
 
 __all__ = ["Location", "locate", "missing"]
 
@@ -58,7 +58,8 @@ def locate(path: str | os.PathLike[str]) -> Location:
     except (OSError, ValueError):
         return location  # whoever opens it hears what is wrong
     if stat.S_ISDIR(mode):
-        raise _no_file(shown, "a directory", f"Name a file in it: sqlite:///{shown.rstrip('/')}/run.db")
+        inside = os.path.join(shown, "run.db")
+        raise _no_file(shown, "a directory", f"Name a file in it: {inside} (as a URL {sqlite_url(inside)})")
     if stat.S_ISFIFO(mode):
         raise _no_file(shown, "a pipe", "Write what comes out of it to a file, and name that.")
     return location
