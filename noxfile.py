@@ -66,6 +66,9 @@ def _newest_python() -> str:
 
 
 _show_all_pyenv_versions()
+# Images for containers often set it, and then each of the hundreds of processes that tests start
+# would compile again all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv"
