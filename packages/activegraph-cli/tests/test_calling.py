@@ -179,6 +179,7 @@ def test_a_misspelt_option_is_answered_with_the_nearest(cli: Cli, url: str, word
         (["inspect", "URL", "--tail=0x10"], "--tail must be a whole number, not '0x10'."),
         (["completion", "tcsh"], "SHELL must be one of bash, zsh, fish, not 'tcsh'."),
         (["inspect", "URL", "extra"], "unexpected argument 'extra'"),
+        (["inspect", "URL", "--", "--json"], "unexpected argument '--json'"),
         (["inspect", "URL", "-r", "a", "-r", "b"], "option -r was given more than once"),
         (["inspect", "URL", "--run-id="], "--run-id must not be empty"),
         (["inspect", "URL", "--event", ""], "--event must not be empty"),

@@ -122,6 +122,8 @@ def _message(error: CycloptsError) -> str:
     if isinstance(error, found.UnknownOptionError):
         given = (error.token.keyword or error.token.value).partition("=")[0]
         known = [name for argument in error.argument_collection for name in argument.names]
+        if given in known:  # behind `--`, where it is none
+            return f"unexpected argument '{given}'"
         return f"unknown option '{given}'.{did_you_mean(given, [*known, *GLOBAL_NAMES])}"
     if isinstance(error, found.UnusedCliTokensError) and error.unused_tokens:
         return f"unexpected argument '{error.unused_tokens[0]}'"
