@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 from support.shared_memory import Disk, SimulatedCrash
 
-__all__ = ["TOOLS", "Host", "Model", "Program", "Rule", "programs"]
+__all__ = ["TOOLS", "Host", "Model", "Program", "Rule", "act", "change", "host_step", "programs"]
 
 ENOUGH = 12
 """Number of the object from which on nothing acts any more."""
@@ -83,7 +83,7 @@ def _number(id: str) -> int:
     return int(id.rsplit("#", 1)[1])
 
 
-def _act(rule: Rule, event: Event, graph: Any, ctx: Any, relation: Any = None, said: str | None = None) -> None:
+def act(rule: Rule, event: Event, graph: Any, ctx: Any, relation: Any = None, said: str | None = None) -> None:
     if graph.get_object(f"t1#{ENOUGH}") or graph.get_object(f"t2#{ENOUGH}"):
         return
     objects = ctx.view.objects()
@@ -184,14 +184,14 @@ def _declared(rule: Rule) -> Behavior | RelationBehavior:
         tools: list[Any] = ["look", "fail"] if rule.turns else []
         return LLMBehavior(
             rule.name,
-            handler=lambda event, graph, ctx, out: _act(rule, event, graph, ctx, said=out),
+            handler=lambda event, graph, ctx, out: act(rule, event, graph, ctx, said=out),
             tools=tools,
             **options,
         )
     if rule.relation is None:
-        return Behavior(rule.name, lambda event, graph, ctx: _act(rule, event, graph, ctx), **options)
+        return Behavior(rule.name, lambda event, graph, ctx: act(rule, event, graph, ctx), **options)
     return RelationBehavior(
-        rule.name, lambda relation, event, graph, ctx: _act(rule, event, graph, ctx, relation), rule.relation, **options
+        rule.name, lambda relation, event, graph, ctx: act(rule, event, graph, ctx, relation), rule.relation, **options
     )
 
 
@@ -350,7 +350,7 @@ class Host:
         self._budget = budget
         graph = Graph(clock=FrozenClock(), run_id=RUN)
         for step in program.setup:
-            _change(graph, step, 0)
+            change(graph, step, 0)
         self._options: dict[str, Any] = {
             "behaviors": program.behaviors(),
             "seed": 7,
@@ -378,7 +378,7 @@ class Host:
             step, choice = self.program.script[self.place]
             before = len(self.disk.events(RUN))
             try:
-                _host_step(runtime, step, choice)
+                host_step(runtime, step, choice)
             except SimulatedCrash:
                 self._note_crash(step, stored=len(self.disk.events(RUN)) > before)
                 self.runtime = None
@@ -390,7 +390,7 @@ class Host:
         """Carry out the script, with a look at the runtime after each of its steps."""
         for step, choice in self.program.script:
             runtime = self.runtime or self.load()
-            _host_step(runtime, step, choice)
+            host_step(runtime, step, choice)
             yield runtime
 
     def _note_crash(self, step: str, *, stored: bool) -> None:
@@ -413,7 +413,7 @@ class Host:
         return self.disk.events(RUN)
 
 
-def _host_step(runtime: Runtime, step: str, choice: int) -> None:
+def host_step(runtime: Any, step: str, choice: int) -> None:
     if step == "run":
         _run_on(runtime)
     elif step == "goal":
@@ -428,7 +428,7 @@ def _host_step(runtime: Runtime, step: str, choice: int) -> None:
         for approval in runtime.pending_approvals()[:1]:
             runtime.deny(approval.id, "anna", "no")
     else:
-        _change(runtime.graph, step, choice)
+        change(runtime.graph, step, choice)
 
 
 def _run_on(runtime: Runtime, until: Callable[[Graph], bool] = lambda graph: False) -> None:
@@ -439,7 +439,7 @@ def _run_on(runtime: Runtime, until: Callable[[Graph], bool] = lambda graph: Fal
         runtime.run_until(until)
 
 
-def _change(graph: Graph, step: str, choice: int) -> None:
+def change(graph: Any, step: str, choice: int) -> None:
     objects, relations = graph.all_objects(), graph.all_relations()
     if step == "object":
         graph.add_object("t1", {"n": choice})
