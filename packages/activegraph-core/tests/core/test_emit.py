@@ -164,6 +164,12 @@ def test_sequences_move_past_ids_that_came_by_hand(graph: Graph) -> None:
     assert graph.ids.frame() == "frame_010"
 
 
+@pytest.mark.parametrize("listener", [None, 3, "print"])
+def test_a_listener_that_cannot_be_called_is_refused_at_once(graph: Graph, listener: Any) -> None:
+    with pytest.raises(InvalidArgumentType, match="a function of an event"):
+        graph.add_listener(listener)
+
+
 def test_a_listener_that_emits_draws_ids_past_the_one_it_hears_of(graph: Graph) -> None:
     def react(event: Event) -> None:
         if event.type == "x":

@@ -279,7 +279,19 @@ class Graph(GraphFace):
         return self._recorder.transaction()
 
     def add_listener(self, listener: Listener) -> None:
-        """Call `listener(event)` for every live event, after its commit."""
+        """Call `listener(event)` for every live event, after its commit.
+
+        Raises:
+            InvalidArgumentType: It cannot be called.
+        """
+        if not callable(listener):
+            raise InvalidArgumentType(
+                f"a listener is a function of an event, not {type(listener).__name__}",
+                what_failed=f"`graph.add_listener({shown(listener)})`.",
+                why="It is called for every event; one that cannot be would fail at each of them.",
+                how_to_fix="graph.add_listener(lambda event: print(event.type))",
+                context={"argument": "listener", "type": type(listener).__name__},
+            )
         self._recorder.add_listener(listener)
 
     def remove_listener(self, listener: Listener) -> bool:
