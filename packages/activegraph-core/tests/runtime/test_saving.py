@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 from activegraph.core.clock import FrozenClock
 from activegraph.core.graph import Graph
-from activegraph.errors import IncompatibleRuntimeState, InvalidRuntimeConfiguration, StoreUnavailableError
+from activegraph.errors import (
+    IncompatibleRuntimeState,
+    InvalidArgumentType,
+    InvalidRuntimeConfiguration,
+    StoreUnavailableError,
+)
 from activegraph.frame import Frame
 from activegraph.runtime.runtime import Runtime
 from activegraph.store import InMemoryEventStore, list_runs, open_store, sqlite_url
@@ -138,6 +143,16 @@ class TestSaveState:
         emit(runtime, "b")
         assert runtime.save_state() == path
         assert types_of(loaded(tmp_path / "run.db")) == ["a", "b"]
+
+    def test_what_is_no_path_is_refused_with_a_store_and_without(self, tmp_path: Path) -> None:
+        nowhere: Any = 3
+        runtime = new([])
+        with pytest.raises(InvalidArgumentType):
+            runtime.save_state(nowhere)
+        runtime.save_state(tmp_path / "run.db")
+
+        with pytest.raises(InvalidArgumentType):
+            runtime.save_state(nowhere)
 
     def test_a_url_may_say_where(self, tmp_path: Path) -> None:
         url = sqlite_url(tmp_path / "run.db")

@@ -58,8 +58,10 @@ def save_state(engine: Engine, path: str | os.PathLike[str] | None) -> str:
 
     Raises:
         InvalidRuntimeConfiguration: No store and no path, or another path than the store's.
+        InvalidArgumentType: `path` is neither a path nor a URL.
     """
     log = engine.log
+    path = None if path is None else checked_path(path, "path")
     if log.store is None:
         if path is None:
             raise InvalidRuntimeConfiguration(
@@ -72,12 +74,12 @@ def save_state(engine: Engine, path: str | os.PathLike[str] | None) -> str:
         _open_under(engine, path)
         if log.failure is None and engine.host_sync:
             log.flush()
-        return os.fspath(path)
+        return path
     where = _where(log.store)
     if path is not None and not _same_place(log.store, path):
         from activegraph.store.url import safe_url
 
-        asked = safe_url(os.fspath(path))
+        asked = safe_url(path)
         raise InvalidRuntimeConfiguration(
             f"run {engine.run_id!r} is stored at {where}, not at {asked}",
             what_failed=f"`save_state({asked!r})` on a runtime whose store is {where}.",
