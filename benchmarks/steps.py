@@ -9,9 +9,10 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks.appends import INSERT, INSERT_POSTGRES, POSTGRES_VALUES, postgres_row, postgres_tables, sqlite_tables
-from benchmarks.samples import event_dict, row
+from benchmarks.samples import RUN, row
 
 EVENTS_A_STEP = 3
+_TIME = "2026-05-15T10:32:01Z"
 
 
 def new_runtime(behaviors: list[Any], folder: Path, store: str, url: str = "") -> Any:
@@ -138,16 +139,37 @@ def postgres_rows(folder: Path, steps: str, url: str) -> float:
 
 
 def _fields(position: int) -> dict[str, Any]:
-    """Events like those of a step: a start, an object, an outcome."""
-    base = {"actor": "runtime", "frame_id": None, "caused_by": "evt_001", "timestamp": "2026-05-15T10:32:01Z"}
-    kind = position % EVENTS_A_STEP
+    """The events of a step, as the runtime writes them: a start, an object, an outcome."""
+    step, kind = divmod(position - 1, EVENTS_A_STEP)
+    cause = f"evt_{max(1, EVENTS_A_STEP * step - 1)}"
+    fields = {"id": f"evt_{position}", "actor": "runtime", "frame_id": None, "caused_by": cause, "timestamp": _TIME}
+    if kind == 0:
+        start = {"behavior": "chain", "event_id": cause, "triggering_event_type": "object.created"}
+        return {**fields, "type": "behavior.started", "payload": {**start, "triggering_object_id": f"task#{step}"}}
     if kind == 1:
-        start = {"behavior": "chain", "event_id": "evt_001", "triggering_event_type": "object.created"}
-        return {**base, "id": f"evt_{position}", "type": "behavior.started", "payload": start}
-    if kind == 2:
-        return event_dict(position)
-    outcome = {"behavior": "chain", "event_id": "evt_001", "objects_created": 1, "relations_created": 0}
-    return {**base, "id": f"evt_{position}", "type": "behavior.completed", "payload": outcome}
-
-
-__all__ = ["chain", "growth", "new_runtime", "postgres_rows", "sqlite_rows", "step"]
+        made = {
+            "id": f"task#{step + 1}",
+            "type": "task",
+            "data": {"n": step, "title": "Look up the price of oak"},
+            "version": 1,
+            "provenance": {
+                "created_by": "chain",
+                "caused_by_event": cause,
+                "frame_id": None,
+                "timestamp": _TIME,
+                "evidence": [],
+                "run_id": RUN,
+            },
+        }
+        payload = {"object": made, "id": made["id"]}
+        return {**fields, "type": "object.created", "payload": payload, "actor": "chain"}
+    outcome = {
+        "behavior": "chain",
+        "event_id": cause,
+        "objects_created": 1,
+        "relations_created": 0,
+        "patches_applied": 0,
+        "patches_proposed": 0,
+        "events_emitted": 0,
+    }
+    return {**fields, "type": "behavior.completed", "payload": outcome}
