@@ -224,3 +224,23 @@ def test_it_is_never_torn_however_many_threads_look(tmp_path: Path) -> None:
     assert torn == []
     assert runtime.status(0).events_processed == 1 + 701 * 3 - 1 + 1
     assert runtime.run_id == RUN
+
+
+def test_the_newest_thousand_events_are_shown_without_a_look_into_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = new([recording("b", [], ["a"])], persist_to=tmp_path / "run.db")
+    with runtime.graph.transaction():
+        for _ in range(1100):
+            emit(runtime, "a")
+    store = runtime.graph._log.store
+    asked: list[str] = []
+    for method in ("iter_range", "iter_events", "tail", "get_event", "iter_raw"):
+        monkeypatch.setattr(
+            store, method, lambda *a, m=method, read=getattr(store, method): asked.append(m) or read(*a)
+        )
+
+    assert len(runtime.status(1000).recent_events) == 1000
+    assert asked == []
+    assert len(runtime.status(1001).recent_events) == 1001
+    assert asked == ["iter_range"]

@@ -27,8 +27,8 @@ from activegraph.errors import (
 
 __all__ = ["WINDOW", "EventSequence", "LogStore", "RunLog"]
 
-WINDOW = 256
-"""How many of the newest events stay in memory; `status()` and views look no further back as a rule."""
+WINDOW = 1000
+"""How many of the newest events stay in memory; `status()` and views look no further back as a rule, and then at no store."""
 
 _REPEATS_AFTER_UNKNOWN_OUTCOME = 3
 
