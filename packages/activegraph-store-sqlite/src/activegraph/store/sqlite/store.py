@@ -358,7 +358,8 @@ class SQLiteEventStore:
             raise forked_handle("sqlite", self.run_id, self.path, writing=writing)
 
     def _writable(self, operation: str) -> sqlite3.Connection:
-        self._check_open(writing=True)
+        if self._closed or os.getpid() != self._pid:
+            self._check_open(writing=True)
         if self._connection is None:
             raise read_only_handle(self.run_id, operation, repr(self))
         if self._in_transaction and not self._connection.in_transaction:

@@ -7,7 +7,7 @@ predecessor once, inside its transaction. The unique keys refuse everybody else.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -43,6 +43,8 @@ VALUES """
 
 ONE_OF_ROWS = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
+ONE_WITHOUT_FRAME = "(?, ?, ?, ?, ?, ?, NULL, ?, ?, ?)"
+
 SELECT_DIGEST = "SELECT digest FROM events WHERE run_id = ? AND position = ?"
 
 SELECT_DIGEST_OF_ROW = "SELECT digest FROM events WHERE seq = ? AND run_id = ? AND position = ?"
@@ -60,9 +62,30 @@ _ROWS_AT_ONCE = 32
 """Rows of one statement; it is prepared once for each number of rows."""
 
 
-@lru_cache(_ROWS_AT_ONCE)
-def _insert_rows(count: int) -> str:
-    return INSERT_ROWS + ", ".join([ONE_OF_ROWS] * count)
+@lru_cache(2 * _ROWS_AT_ONCE)
+def _insert_rows(row: str, count: int) -> str:
+    return INSERT_ROWS + ", ".join([row] * count)
+
+
+def _insertion(run_id: str, rows: list[Row]) -> tuple[str, list[Any]]:
+    """The statement that inserts these rows, and its values.
+
+    The driver looks for an adapter of every None and of all bytes, time and again; what the statement
+    says itself, and a bytearray, it takes as they are.
+    """
+    for row in rows:
+        if row[5] is not None:
+            break
+    else:
+        values: list[Any] = []
+        for position, id, type, actor, payload, _, caused_by, timestamp, digest in rows:
+            values += (run_id, position, id, type, actor, payload, caused_by, timestamp, bytearray(digest))
+        return _insert_rows(ONE_WITHOUT_FRAME, len(rows)), values
+    return _insert_rows(ONE_OF_ROWS, len(rows)), [value for row in rows for value in (run_id, *row)]
+
+
+def _portions(rows: list[Row]) -> Iterator[list[Row]]:
+    return (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
 
 
 class Writer:
@@ -79,9 +102,11 @@ class Writer:
         self.head: Head = reads.NO_HEAD
         self.has_record = False
         self.moves = 0
+        self._cursor: sqlite3.Cursor | None = None
 
     def learn(self, connection: sqlite3.Connection) -> None:
         """Read the head, so that the next append goes behind it."""
+        self._cursor = connection.cursor()
         self.head = reads.head(connection, self.run_id)
         self.has_record = connection.execute(SELECT_RUN_EXISTS, (self.run_id,)).fetchone() is not None
 
@@ -120,8 +145,8 @@ class Writer:
         """Append the commonest batch there is in one statement; returns the number of its row."""
         try:
             if base.position == 0:
-                return connection.execute(_insert_rows(1), (self.run_id, *row)).lastrowid
-            behind = self.run_id, base.position, base.digest, row[8]
+                return connection.execute(*_insertion(self.run_id, [row])).lastrowid
+            behind = self.run_id, base.position, bytearray(base.digest), bytearray(row[8])
             if base.seq is None:
                 return connection.execute(INSERT_BEHIND, (self.run_id, *row[:8], *behind)).lastrowid
             return connection.execute(INSERT_BEHIND_ROW, (self.run_id, *row[:8], base.seq, *behind)).lastrowid
@@ -134,7 +159,7 @@ class Writer:
     def _append_alone(
         self, connection: sqlite3.Connection, base: Head, rows: list[Row], events: Sequence[Event]
     ) -> int | None:
-        cursor = connection.cursor()
+        cursor = self._cursor or connection.cursor()
         cursor.execute("BEGIN IMMEDIATE" if rows else "BEGIN")
         try:
             seq = self._append_batch(cursor, base, rows, events)
@@ -172,13 +197,8 @@ class Writer:
             fields = RunFields.for_first_append(self.run_id, events)
             cursor.execute(INSERT_RUN_ONCE, tuple(fields.__dict__.values()))
         try:
-            for start in range(0, len(rows), _ROWS_AT_ONCE):
-                portion = rows[start : start + _ROWS_AT_ONCE]
-                values: list[Any] = []
-                for row in portion:
-                    values.append(self.run_id)
-                    values += row
-                cursor.execute(_insert_rows(len(portion)), values)
+            for portion in (rows,) if len(rows) <= _ROWS_AT_ONCE else _portions(rows):
+                cursor.execute(*_insertion(self.run_id, portion))
         except sqlite3.IntegrityError as error:
             raise self._refused(cursor.connection, base, rows) from error
         return cursor.lastrowid
