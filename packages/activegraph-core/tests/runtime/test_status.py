@@ -6,6 +6,7 @@ import dataclasses
 import json
 import pickle
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -235,10 +236,13 @@ def test_the_newest_thousand_events_are_shown_without_a_look_into_the_store(
             emit(runtime, "a")
     store = runtime.graph._log.store
     asked: list[str] = []
+
+    def told_of(method: str) -> Callable[..., Any]:
+        read = getattr(store, method)
+        return lambda *args: asked.append(method) or read(*args)
+
     for method in ("iter_range", "iter_events", "tail", "get_event", "iter_raw"):
-        monkeypatch.setattr(
-            store, method, lambda *a, m=method, read=getattr(store, method): asked.append(m) or read(*a)
-        )
+        monkeypatch.setattr(store, method, told_of(method))
 
     assert len(runtime.status(1000).recent_events) == 1000
     assert asked == []

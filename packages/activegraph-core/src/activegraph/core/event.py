@@ -22,11 +22,13 @@ __all__ = [
     "NO_DIGEST",
     "OF_ONE_EXECUTION",
     "Event",
+    "canonical_event",
     "canonical_payload",
     "detached",
     "digest_of",
+    "event_as_read",
     "event_digest",
-    "make_event",
+    "let_go",
     "raw_payload",
 ]
 
@@ -129,11 +131,18 @@ class _DecodedWhenRead:
     """The payload of an event over JSON bytes. Once decoded it is an instance attribute, which is found first."""
 
     def __get__(self, event: Event | None, owner: type[Event]) -> Any:
-        raw = None if event is None else event.__dict__.get("_raw")
+        raw = None if event is None else _json_of(event)
         if event is None or raw is None:
             raise AttributeError(f"{owner.__name__!r} object has no attribute 'payload'")
         payload = event.__dict__["payload"] = freeze(decode_canonical(raw))
         return payload
+
+
+def _json_of(event: Event) -> bytes | None:
+    """The payload as the JSON bytes that the event carries, if it carries any."""
+    fields = event.__dict__
+    raw: bytes | None = fields.get("_canonical")
+    return fields.get("_as_read") if raw is None else raw
 
 
 # Behind the dataclass's back, which would take it for the default.
@@ -142,7 +151,7 @@ Event.payload = _DecodedWhenRead()  # type: ignore[assignment]
 _new_event = object.__new__
 
 
-def make_event(
+def canonical_event(
     id: str,
     type: str,
     payload: bytes,
@@ -150,16 +159,10 @@ def make_event(
     frame_id: str | None,
     caused_by: str | None,
     timestamp: str,
-    *,
-    canonical: bool,
 ) -> Event:
-    """An event over JSON bytes that are decoded and frozen when `payload` is read.
+    """An event over the canonical bytes of its payload, which are decoded and frozen when `payload` is read.
 
-    Args:
-        payload: A JSON object; nothing is checked here.
-        canonical: Whether the bytes are known to be in canonical form. Text read back from a
-            database may have been edited, so stores say False and it is encoded again
-            wherever canonical bytes are asked for.
+    Nothing is checked here: the payload is known to be canonical, the other fields to be what `check_header` lets pass.
     """
     event = _new_event(Event)
     # One by one, so that all events share one table of keys.
@@ -170,9 +173,33 @@ def make_event(
     fields["frame_id"] = frame_id
     fields["caused_by"] = caused_by
     fields["timestamp"] = timestamp
-    fields["_raw"] = payload
-    fields["_canonical"] = canonical
+    fields["_canonical"] = payload
     return event
+
+
+def event_as_read(
+    id: str,
+    type: str,
+    payload: bytes,
+    actor: str | None,
+    frame_id: str | None,
+    caused_by: str | None,
+    timestamp: str,
+) -> Event:
+    """An event as it was read from a database, where it may have been edited.
+
+    It is checked and encoded again wherever canonical form is asked for.
+    """
+    event = canonical_event(id, type, payload, actor, frame_id, caused_by, timestamp)
+    fields = event.__dict__
+    fields["_as_read"] = fields.pop("_canonical")
+    return event
+
+
+def let_go(event: Event) -> None:
+    """Forget the decoded payload of an event over JSON bytes; it is decoded again when somebody asks."""
+    if _json_of(event) is not None:
+        event.__dict__.pop("payload", None)
 
 
 def detached(event: Event) -> Event:
@@ -181,7 +208,7 @@ def detached(event: Event) -> Event:
     Raises:
         NonSerializableEventError: A field or the payload holds what the log cannot carry.
     """
-    return make_event(
+    return canonical_event(
         check_header("id", event.id),
         check_header("type", event.type),
         canonical_payload(event),
@@ -189,7 +216,6 @@ def detached(event: Event) -> Event:
         check_header("frame_id", event.frame_id),
         check_header("caused_by", event.caused_by),
         check_header("timestamp", event.timestamp),
-        canonical=True,
     )
 
 
@@ -199,16 +225,13 @@ def canonical_payload(event: Event) -> bytes:
     Raises:
         NonSerializableEventError: The payload holds a value that the canonical form refuses.
     """
-    fields = event.__dict__
-    if fields.get("_canonical"):
-        raw: bytes = fields["_raw"]
-        return raw
-    return encode_payload_bytes(event.payload)
+    canonical: bytes | None = event.__dict__.get("_canonical")
+    return encode_payload_bytes(event.payload) if canonical is None else canonical
 
 
 def raw_payload(event: Event) -> bytes:
     """The payload as JSON bytes, as stored where the event came from a store."""
-    raw: bytes | None = event.__dict__.get("_raw")
+    raw = _json_of(event)
     return encode_payload_bytes(event.payload) if raw is None else raw
 
 

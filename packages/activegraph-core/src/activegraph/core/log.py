@@ -17,7 +17,7 @@ from typing import Any, Protocol, cast
 
 from msgspec import Struct
 
-from activegraph.core.event import Event, make_event
+from activegraph.core.event import Event, canonical_event, detached
 from activegraph.core.log_lines import say
 from activegraph.errors import (
     DuplicateEventError,
@@ -56,19 +56,12 @@ class _Kept(Struct, frozen=True, gc=False):
     timestamp: str
 
     def event(self) -> Event:
-        return make_event(
-            self.id,
-            self.type,
-            self.payload,
-            self.actor,
-            self.frame_id,
-            self.caused_by,
-            self.timestamp,
-            canonical=True,
+        return canonical_event(
+            self.id, self.type, self.payload, self.actor, self.frame_id, self.caused_by, self.timestamp
         )
 
 
-_fields_of = itemgetter("id", "type", "_raw", "actor", "frame_id", "caused_by", "timestamp")
+_fields_of = itemgetter("id", "type", "_canonical", "actor", "frame_id", "caused_by", "timestamp")
 
 
 class RunLog:
@@ -144,8 +137,11 @@ class RunLog:
                 self.on_advance()
 
     def _keep(self, events: Sequence[Event]) -> None:
-        # What is committed was made by `make_event`, of canonical bytes.
-        self._kept.extend([_Kept(*_fields_of(event.__dict__)) for event in events])
+        try:
+            self._kept.extend([_Kept(*_fields_of(event.__dict__)) for event in events])
+        except KeyError:
+            # A run that is executed again beside its log commits events as they were read.
+            self._keep([detached(event) for event in events])
 
     def _write(self, events: Sequence[Event], sync: bool | None) -> None:
         if self._append_many is None:

@@ -252,14 +252,15 @@ class Projection:
         except (msgspec.MsgspecError, UnicodeError):
             fields, is_plain = _decode_tagged(payload, _ObjectCreated).object, False
         created = _kept(payload) if is_plain else _checked(payload, "object", raw_object)
+        id, objects, sequence = fields.id, self.objects, self.sequence
         type = self._names.setdefault(fields.type, fields.type)
-        if fields.id in self.objects:
-            self._drop_object(self.objects[fields.id])
-        state = ObjectState(fields.id, type, created, fields.version, self.sequence)
-        self.sequence += 1
-        self.objects[state.id] = state
+        if id in objects:
+            self._drop_object(objects[id])
+        state = ObjectState(id, type, created, fields.version, sequence)
+        self.sequence = sequence + 1
+        objects[id] = state
         if self._by_type is not None:
-            self._by_type.setdefault(type, {})[state.id] = state
+            self._by_type.setdefault(type, {})[id] = state
         if self._changes is not None:
             self._changes.append(Change("created", state))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from activegraph.core.event import Event, canonical_payload, make_event
+from activegraph.core.event import Event, detached, raw_payload
 from activegraph.core.projection import MalformedGraphEvent
 from activegraph.errors import DuplicateEventError, IncompatibleRuntimeState, LogInconsistencyError
 
@@ -26,6 +26,7 @@ def apply_replayed(graph: Graph, events: Iterable[Event]) -> int:
         IncompatibleRuntimeState: The graph has events of its own, a store or a runtime.
         LogInconsistencyError: An event that the projection refuses; those before it were applied.
         DuplicateEventError: An id that came before.
+        NonSerializableEventError: An event that no log could carry.
     """
     log, recorder = graph._log, graph._recorder
     if log.store is not None or recorder.observer is not None or recorder.step or log.head != graph._replayed:
@@ -55,9 +56,9 @@ def _projected(graph: Graph, event: Event) -> Event:
             how_to_fix="Replay one run's events, from the beginning, into a fresh graph.",
             context={"event_id": event.id, "run_id": graph.run_id},
         )
-    payload = canonical_payload(event)
+    taken = detached(event)
     try:
-        graph._projection.apply(event.type, payload)
+        graph._projection.apply(taken.type, raw_payload(taken))
     except MalformedGraphEvent as error:
         raise LogInconsistencyError(
             f"event {event.id!r} cannot be projected: {error}",
@@ -66,13 +67,4 @@ def _projected(graph: Graph, event: Event) -> Event:
             how_to_fix="Replay the events before it only, or correct the event where it is stored.",
             context={"run_id": graph.run_id, "reason": "projection", "event_id": event.id},
         ) from error
-    return make_event(
-        event.id,
-        event.type,
-        payload,
-        event.actor,
-        event.frame_id,
-        event.caused_by,
-        event.timestamp,
-        canonical=True,
-    )
+    return taken

@@ -27,7 +27,7 @@ from activegraph.core.changes import (
 )
 from activegraph.core.clock import Clock
 from activegraph.core.codec import MAX_BYTES, check_header, decode_canonical, encode_plain, oversized
-from activegraph.core.event import Event, make_event
+from activegraph.core.event import Event, canonical_event
 from activegraph.core.ids import IDGen
 from activegraph.core.log_lines import say
 from activegraph.core.patch import PATCH_OPERATIONS, Patch, diff_of, patch_handle
@@ -97,20 +97,25 @@ class GraphWriter:
         self._dropped_provenance_of: set[str | None] = set()
         self._types: dict[str, bytes] = {}
         """Types of objects that were met, as canonical text."""
+        self._time = ""
+        """What the clock said last; one that says the same again need not be checked again."""
 
-    def event(self, type: str, payload: bytes, stamp: Stamp, timestamp: str | None = None) -> Event:
-        """A new event with the next id; the clock is read here unless a timestamp is given."""
-        now = self.now() if timestamp is None else timestamp
-        return make_event(
-            self.ids.event(),
-            type,
-            payload,
-            stamp.actor,
-            stamp.frame_id,
-            stamp.caused_by,
-            now,
-            canonical=True,
-        )
+    def event(
+        self, type: str, payload: bytes, stamp: Stamp, timestamp: str | None = None, id: str | None = None
+    ) -> Event:
+        """A new event; the clock is read and the next id drawn unless they are given."""
+        if timestamp is None:
+            timestamp = self.clock.now()
+            if timestamp is not self._time:
+                timestamp = self._time = check_header("timestamp", timestamp)
+        if id is None:
+            id = self.ids.event()
+        return canonical_event(id, type, payload, stamp.actor, stamp.frame_id, stamp.caused_by, timestamp)
+
+    def stop(self, type: str, payload: bytes, stamp: Stamp) -> Event:
+        """An event that says that the run has stopped: a run that was stopped goes on with the ids of one that was not."""
+        now = self.now()
+        return self.event(type, payload, stamp, now, self.ids.stop())
 
     def now(self) -> str:
         """The clock's time, read before any id is drawn: a clock that fails consumes none.
@@ -119,7 +124,9 @@ class GraphWriter:
             NonSerializableEventError: The clock gives something else than text.
         """
         now = self.clock.now()
-        return now if type(now) is str else str(check_header("timestamp", now))
+        if now is not self._time:
+            self._time = check_header("timestamp", now)
+        return self._time
 
     def add_object(
         self,

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from activegraph.core.clock import Clock
-from activegraph.core.codec import decode_canonical, encode_payload_bytes
-from activegraph.core.event import Event, make_event
+from activegraph.core.codec import check_header, decode_canonical, encode_payload_bytes
+from activegraph.core.event import Event, canonical_event
 from activegraph.core.ids import IDGen
 from activegraph.errors import InvalidRuntimeConfiguration, NonSerializableEventError, PackNotFoundError
 from activegraph.errors.base import shown
@@ -133,16 +133,16 @@ def overrides_behind(
     events = []
     for name, changes in pack_settings.items():
         payload = {"pack": name, "overrides": changes, "assignments": texts.get(name, [])}
+        now = check_header("timestamp", clock.now())
         events.append(
-            make_event(
+            canonical_event(
                 known.ids.event(),
                 "pack.settings_overridden",
                 encode_payload_bytes(payload),
                 "runtime",
                 None,
                 at_event,
-                clock.now(),
-                canonical=True,
+                now,
             )
         )
     return events

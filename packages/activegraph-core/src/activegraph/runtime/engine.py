@@ -316,8 +316,8 @@ class Engine:
         """Queue a live event if somebody is to see it."""
         type = event.type
         if not is_internal(type):
-            self.tick += 1
-            self._push(WorkItem(event, self.tick, self._depth_of(event)))
+            self.tick = tick = self.tick + 1
+            self._push(WorkItem(event, tick, self._depth_of(event)))
             if type == "goal.created":
                 self.facts.saw_goal(event)
         elif type in SUBSCRIBABLE:
@@ -371,18 +371,13 @@ class Engine:
     def publish(self) -> None:
         """Make the present state the one that `status()` shows; called under the log's lock."""
         budget = self.budget
-        self.published = Published(
-            self.log.head,
-            self.queue_depth(),
-            tuple(budget.used.values()),
-            budget.cost_used,
-            self.last_stop,
-        )
+        used = tuple(budget.used.values())
+        self.published = Published(self.log.head, self.queue_depth(), used, budget.cost_used, self.last_stop)
 
     def _depth_of(self, event: Event) -> int | None:
-        if event.caused_by is None:
+        cause, trigger = event.caused_by, self.trigger
+        if cause is None:
             return 0
-        trigger = self.trigger
-        if trigger is not None and trigger.id == event.caused_by and self.trigger_depth is not None:
+        if trigger is not None and trigger.id == cause and self.trigger_depth is not None:
             return self.trigger_depth + 1
         return None

@@ -159,7 +159,9 @@ class BehaviorGraph:
 
     def _change(self, method: str) -> Invocation:
         require_stack()
-        return self._step(method)
+        if self._invocation is None:
+            raise RuntimeContextRequiredError(method=method)
+        return self._invocation
 
 
 _FRAMES_NEEDED = 100

@@ -11,8 +11,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from activegraph.behaviors.kinds import asks_model
+from activegraph.core.changes import Stamp
 from activegraph.core.codec import check_header, encode_payload_bytes
-from activegraph.core.event import Event, make_event
+from activegraph.core.event import Event
 from activegraph.errors import (
     EventNotFoundError,
     IncompatibleRuntimeState,
@@ -140,24 +141,16 @@ def _say_in_doubt(engine: Engine, request: Event) -> None:
     from activegraph.tools.context import idempotency_key
 
     payload = request.payload
-    event = make_event(
-        engine.writer.ids.stop(),
-        "tool.in_doubt",
-        encode_payload_bytes(
-            {
-                "behavior": payload["behavior"],
-                "tool": payload["tool"],
-                "call_id": payload.get("call_id"),
-                "requested_event_id": request.id,
-                "idempotency_key": idempotency_key(engine.run_id, request.id),
-            }
-        ),
-        request.actor,
-        engine.frame_id,
-        request.id,
-        engine.writer.clock.now(),
-        canonical=True,
+    doubt = encode_payload_bytes(
+        {
+            "behavior": payload["behavior"],
+            "tool": payload["tool"],
+            "call_id": payload.get("call_id"),
+            "requested_event_id": request.id,
+            "idempotency_key": idempotency_key(engine.run_id, request.id),
+        }
     )
+    event = engine.writer.stop("tool.in_doubt", doubt, Stamp(request.actor, request.id, engine.frame_id))
     engine.last_stop = ("tool.in_doubt", None)
     engine.recorder.record(event)
     engine.recorder.commit_step(engine.host_sync)
@@ -203,16 +196,8 @@ def _record(engine: Engine, request: Event, payload: bytes) -> None:
     ids = copy(engine.writer.ids)
     for event in cut.prefix:
         ids.saw_event_id(event.id)
-    answer = make_event(
-        ids.event(),
-        "tool.responded",
-        payload,
-        request.actor,
-        engine.frame_id,
-        request.id,
-        engine.writer.clock.now(),
-        canonical=True,
-    )
+    writer, stamp = engine.writer, Stamp(request.actor, request.id, engine.frame_id)
+    answer = writer.event("tool.responded", payload, stamp, writer.now(), ids.event())
     engine.recorder.record(answer)
     engine.recorder.commit_step(engine.host_sync)
     cut.prefix.append(answer)

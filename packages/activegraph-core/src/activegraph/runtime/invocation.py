@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from activegraph.core.changes import Stamp
 from activegraph.core.codec import encode_payload_bytes
 from activegraph.core.elements import relation_handle
-from activegraph.core.event import Event, make_event, raw_payload
+from activegraph.core.event import Event, raw_payload
 from activegraph.core.log_lines import say, wants_lines
 from activegraph.core.state import ObjectState, RelationState
 from activegraph.core.view import View
@@ -40,9 +40,6 @@ class Invocation:
     is then compared with the prefix instead of written, and goes on live when it is used up.
     """
 
-    objects_created = relations_created = patches_applied = patches_proposed = events_emitted = 0
-    patches_by_hand = 0
-    """Of the events that it emitted, those that apply a patch."""
     is_running = True
     matches: MatchView | None = None
     tool_calls: int | None = None
@@ -55,25 +52,30 @@ class Invocation:
         subscriber: Subscriber,
         trigger: Event,
         relation: RelationState | None,
-        *,
-        announces_matches: bool,
         cut: CutOff | None,
+        announces_matches: bool,
     ) -> None:
+        name, trigger_id, frame_id = subscriber.name, trigger.id, engine.frame_id
         self.engine = engine
         self.subscriber = subscriber
-        self.name = subscriber.name
+        self.name = name
         self.trigger = trigger
         self.relation = None if relation is None else relation_handle(relation)
         self.writer = engine.writer
-        self.stamp = Stamp(subscriber.name, trigger.id, engine.frame_id)
+        self.stamp = Stamp(name, trigger_id, frame_id)
+        self._mark_stamp = Stamp("runtime", trigger_id, frame_id)
         self.prefix = cut.prefix if cut is not None else None
         self.take = engine.recorder.record if not self.prefix else self._meet_or_record
-        self._trigger_id = quoted(trigger.id)
+        self._trigger_id = quoted(trigger_id)
         self._announces_matches = announces_matches
         self._sequence = engine.projection.sequence
         self._head = engine.log.head if cut is None else cut.started_at - 1
         self._unlogged = tuple(engine.recorder.step)
         self._removals: list[ObjectState | RelationState] = []
+        self.objects_created = self.relations_created = self.events_emitted = 0
+        self.patches_applied = self.patches_proposed = 0
+        self.patches_by_hand = 0
+        """Of the events that it emitted, those that apply a patch."""
 
     def execute(self) -> None:
         """Run the behavior inside its marks; an exception of its becomes `behavior.failed`.
@@ -195,20 +197,11 @@ class Invocation:
 
     def _mark(self, type: str, payload: bytes) -> Event:
         """Record an event of the runtime's own; most have no effect but to stand in the log."""
-        engine, writer = self.engine, self.writer
-        event = make_event(
-            writer.ids.event(),
-            type,
-            payload,
-            "runtime",
-            engine.frame_id,
-            self.trigger.id,
-            writer.clock.now(),
-            canonical=True,
-        )
+        event = self.writer.event(type, payload, self._mark_stamp)
         if self.prefix:
             self._meet_or_record(event)
         else:
+            engine = self.engine
             engine.recorder.record_mark(event)
             if type in engine.awaited:
                 engine.recorded(event)

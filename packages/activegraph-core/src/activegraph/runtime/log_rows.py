@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from activegraph.core.event import Event, make_event, raw_payload
+from activegraph.core.event import Event, event_as_read, raw_payload
 
 __all__ = ["LogRow", "StoredEvent", "event_of", "row_of"]
 
@@ -53,7 +53,7 @@ def event_of(row: LogRow) -> Event:
     """A row as an event; its text may have been edited in the store, so it is not taken for canonical."""
     payload = row.payload
     raw = payload if isinstance(payload, bytes) else payload.encode("utf-8", "surrogatepass")
-    return make_event(row.id, row.type, raw, row.actor, row.frame_id, row.caused_by, row.timestamp, canonical=False)
+    return event_as_read(row.id, row.type, raw, row.actor, row.frame_id, row.caused_by, row.timestamp)
 
 
 def row_of(position: int, event: Event) -> StoredEvent:

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from math import inf
 from typing import Any
 
+from activegraph.core.changes import Stamp
 from activegraph.core.codec import encode_payload_bytes
-from activegraph.core.event import make_event
+from activegraph.core.event import let_go
 from activegraph.core.graph import Graph
 from activegraph.core.log_lines import say
 from activegraph.core.refusals import stopped
@@ -106,6 +107,7 @@ def _dispatch(engine: Engine, subscriptions: Subscriptions, item: WorkItem) -> T
             recorder.commit_step(engine.step_sync)
         if turn is None:
             engine.queue.popleft()
+            let_go(item.event)
             if engine.measures is not None:
                 # Whatever is queued inside a run is heard by somebody, so nothing has to be left out.
                 engine.measures.queued(len(engine.queue))
@@ -182,18 +184,9 @@ def _stop(engine: Engine, type: str, turn: Turn | None) -> None:
         payload["snapshot"] = engine.budget.snapshot()
         if type != "runtime.idle":
             payload["next"] = _next(engine, turn)
-        encoded, ids = encode_payload_bytes(payload), engine.writer.ids
-        event = make_event(
-            ids.event() if type == "runtime.idle" else ids.stop(),
-            type,
-            encoded,
-            "runtime",
-            engine.frame_id,
-            None,
-            engine.writer.clock.now(),
-            canonical=True,
-        )
-        engine.recorder.record(event)
+        build = engine.writer.event if type == "runtime.idle" else engine.writer.stop
+        stamp = Stamp("runtime", None, engine.frame_id)
+        engine.recorder.record(build(type, encode_payload_bytes(payload), stamp))
         engine.last_stop = (type, exhausted_by)
         engine.worked = False
     engine.recorder.commit_step(engine.host_sync)

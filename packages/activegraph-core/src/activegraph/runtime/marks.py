@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,35 +20,25 @@ __all__ = ["completed", "matched", "quoted", "started"]
 quoted = msgspec.json.Encoder().encode
 """A text of the runtime's own (an id, a type) as canonical text."""
 
+_join = b"".join
+
 
 def matched(subscriber: Subscriber, trigger_id: bytes, count: int) -> bytes:
     """Payload of `pattern.matched`; `trigger_id` is canonical text, here and below."""
-    return b'{"behavior":%b,"event_id":%b,"matches_count":%d,"pattern":%b%b}' % (
-        subscriber.quoted_name,
-        trigger_id,
-        count,
-        encode_plain(subscriber.pattern),
-        subscriber.quoted_ordinal,
-    )
+    found = b',"matches_count":%d,"pattern":' % count
+    return _join((subscriber.mark_begin, trigger_id, found, encode_plain(subscriber.pattern), subscriber.mark_end))
 
 
 def started(subscriber: Subscriber, trigger: Event, trigger_id: bytes, relation: Relation | None) -> bytes:
     """Payload of `behavior.started` or `relation_behavior.started`."""
     if relation is None:
-        return b'{"behavior":%b,"event_id":%b,"triggering_event_type":%b,"triggering_object_id":%b%b}' % (
-            subscriber.quoted_name,
-            trigger_id,
-            quoted(trigger.type),
-            _triggering_object(raw_payload(trigger)),
-            subscriber.quoted_ordinal,
-        )
-    return b'{"behavior":%b,"event_id":%b,"triggering_event_type":%b,"relation_type":%b,"relation_id":%b%b}' % (
-        subscriber.quoted_name,
-        trigger_id,
-        quoted(trigger.type),
-        quoted(relation.type),
-        quoted(relation.id),
-        subscriber.quoted_ordinal,
+        about, key, id = b"", b',"triggering_object_id":', _triggering_object(raw_payload(trigger))
+    else:
+        about = b',"relation_type":%b' % quoted(relation.type)
+        key, id = b',"relation_id":', quoted(relation.id)
+    type = quoted(trigger.type)
+    return _join(
+        (subscriber.mark_begin, trigger_id, b',"triggering_event_type":', type, about, key, id, subscriber.mark_end)
     )
 
 
@@ -64,18 +55,17 @@ def completed(
         counts: Objects and relations created, patches applied and proposed, events emitted.
         tool_calls: Of a behavior that asks a model.
     """
-    return (
-        b'{"behavior":%b,"event_id":%b,"objects_created":%d,"relations_created":%d,'
-        b'"patches_applied":%d,"patches_proposed":%d,"events_emitted":%d%b%b%b}'
-        % (
-            subscriber.quoted_name,
-            trigger_id,
-            *counts,
-            b"" if tool_calls is None else b',"tool_calls":%d' % tool_calls,
-            b"" if relation is None else b',"relation_id":%b' % quoted(relation.id),
-            subscriber.quoted_ordinal,
-        )
+    about = b"" if relation is None else b',"relation_id":%b' % quoted(relation.id)
+    return _join((subscriber.mark_begin, trigger_id, _counted(counts, tool_calls), about, subscriber.mark_end))
+
+
+@lru_cache(maxsize=256)
+def _counted(counts: tuple[int, int, int, int, int], tool_calls: int | None) -> bytes:
+    counted = (
+        b',"objects_created":%d,"relations_created":%d,"patches_applied":%d,"patches_proposed":%d,"events_emitted":%d'
+        % counts
     )
+    return counted if tool_calls is None else b'%b,"tool_calls":%d' % (counted, tool_calls)
 
 
 class _Identified(Struct, gc=False):

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, cast
 
 from activegraph.core.changes import Stamp
-from activegraph.core.event import Event, make_event, raw_payload
+from activegraph.core.event import Event, raw_payload
 from activegraph.core.log_lines import text_of
 from activegraph.core.view_builder import build_view
 from activegraph.errors import (
@@ -144,17 +144,7 @@ class ModelInvocation(Invocation):
         self.engine.recorder.commit_step(self.engine.call_sync, is_last=False)
 
     def _call_event(self, type: str, payload: bytes, caused_by: str) -> Event:
-        writer = self.writer
-        return make_event(
-            writer.ids.event(),
-            type,
-            payload,
-            self.name,
-            self.engine.frame_id,
-            caused_by,
-            writer.clock.now(),
-            canonical=True,
-        )
+        return self.writer.event(type, payload, Stamp(self.name, caused_by, self.engine.frame_id))
 
     def _reason_of(self, error: Exception) -> dict[str, Any]:
         """The reason and its keys; a handler's own exception has none, unless it is an `LLMBehaviorError`."""

@@ -46,8 +46,8 @@ class Subscriber:
         self.matcher: Any = _checked_matcher(behavior)
         """The compiled pattern, None without one."""
         self.pattern = behavior.pattern
-        self.quoted_name = msgspec.json.encode(behavior.name)
-        self.quoted_ordinal = b"" if ordinal is None else b',"ordinal":%d' % ordinal
+        self.mark_begin = b'{"behavior":%b,"event_id":' % msgspec.json.encode(behavior.name)
+        self.mark_end = b"}" if ordinal is None else b',"ordinal":%d}' % ordinal
         """How the marks of this behavior begin and end."""
 
     def takes(self, event_type: str) -> bool:

@@ -211,7 +211,7 @@ def _invoke(
     if cut is None or not cut.has_started:
         engine.budget.consume("max_behavior_calls")
     kind = model_invocation() if subscriber.asks_model else Invocation
-    invocation = kind(engine, subscriber, event, relation, announces_matches=is_first, cut=cut)
+    invocation = kind(engine, subscriber, event, relation, cut, is_first)
     try:
         invocation.execute()
     finally:

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from activegraph.core.codec import CodecError, decode_canonical, encode_value
-from activegraph.core.event import NO_DIGEST, Event, canonical_payload, digest_of, make_event
+from activegraph.core.event import NO_DIGEST, Event, canonical_payload, digest_of, event_as_read
 from activegraph.errors import IncompatibleRuntimeState, LogInconsistencyError, NonSerializableEventError
 from activegraph.store.base import EventStore, ImportResult, RawEvent, RunRecord
 from activegraph.store.records import normalized_time
@@ -123,7 +123,7 @@ def _upsert_missing(store: Any, known: RunRecord | None, record: RunRecord) -> N
 
 def _event(row: RawEvent) -> Event:
     payload = row.payload.encode("utf-8", "surrogatepass")
-    return make_event(row.id, row.type, payload, row.actor, row.frame_id, row.caused_by, row.timestamp, canonical=False)
+    return event_as_read(row.id, row.type, payload, row.actor, row.frame_id, row.caused_by, row.timestamp)
 
 
 def _chained(run_id: str, digest: bytes, row: RawEvent, event: Event) -> bytes:

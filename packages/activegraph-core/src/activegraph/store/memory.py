@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from activegraph.core.codec import check_header
-from activegraph.core.event import NO_DIGEST, Event, make_event
+from activegraph.core.event import NO_DIGEST, Event, canonical_event
 from activegraph.core.log_lines import say
 from activegraph.errors import ConcurrentWriterError
 from activegraph.store.base import RawEvent, RunRecord
@@ -254,4 +254,4 @@ InMemoryEventStore.__module__ = "activegraph.store"
 
 def _event(row: RawEvent) -> Event:
     payload = row.payload.encode("utf-8")
-    return make_event(row.id, row.type, payload, row.actor, row.frame_id, row.caused_by, row.timestamp, canonical=True)
+    return canonical_event(row.id, row.type, payload, row.actor, row.frame_id, row.caused_by, row.timestamp)

@@ -19,7 +19,7 @@ from activegraph.core.codec import (
     encode_value,
     may_hold_tags,
 )
-from activegraph.core.event import Event, canonical_payload, event_digest, make_event
+from activegraph.core.event import Event, canonical_event, canonical_payload, event_as_read, event_digest
 from activegraph.core.log_lines import error_fields, say
 from activegraph.errors import CorruptedEventPayloadError, LogInconsistencyError, NonSerializableEventError
 
@@ -104,7 +104,7 @@ def stored_event(
     except CorruptedEventPayloadError as error:
         log_inconsistency(error, run_id)
         raise
-    return make_event(id, type, raw, actor, frame_id, caused_by, timestamp, canonical=False)
+    return event_as_read(id, type, raw, actor, frame_id, caused_by, timestamp)
 
 
 def checked_payload(text: str, *, event_id: str, run_id: str | None) -> bytes:
@@ -219,7 +219,7 @@ def decode_event(row: Mapping[str, Any]) -> Event:
     if isinstance(text, (bytes, bytearray)):
         text = bytes(text).decode("utf-8", "surrogateescape")
     raw = checked_payload(text, event_id=row["id"], run_id=None)
-    return make_event(
+    return event_as_read(
         row["id"],
         row["type"],
         raw,
@@ -227,7 +227,6 @@ def decode_event(row: Mapping[str, Any]) -> Event:
         row.get("frame_id"),
         row.get("caused_by"),
         row.get("timestamp") or "",
-        canonical=False,
     )
 
 
@@ -261,7 +260,7 @@ def validate_event(event: Event) -> None:
 def canonicalize_event(event: Event) -> Event:
     """The event as a store would return it, detached."""
     id, type, actor, frame_id, caused_by, timestamp = header_of(event)
-    return make_event(id, type, canonical_payload(event), actor, frame_id, caused_by, timestamp, canonical=True)
+    return canonical_event(id, type, canonical_payload(event), actor, frame_id, caused_by, timestamp)
 
 
 def clone_event(event: Event) -> Event:

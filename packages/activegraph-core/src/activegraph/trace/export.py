@@ -39,7 +39,7 @@ def checked_file(path: object) -> str | bytes:
 def event_line(event: Event) -> bytes:
     """`Event.to_dict()` as canonical JSON without a line end; reading it back gives an equal event."""
     payload = raw_payload(event)
-    if not event.__dict__.get("_canonical"):
+    if "_canonical" not in event.__dict__:
         # Text from a store may have been edited, line breaks included.
         payload = encode_payload_bytes(decode_canonical(payload))
     return b'{"id":%b,"type":%b,"payload":%b,"actor":%b,"frame_id":%b,"caused_by":%b,"timestamp":%b}' % (

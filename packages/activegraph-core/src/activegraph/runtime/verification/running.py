@@ -17,7 +17,7 @@ from msgspec import Struct
 from activegraph.behaviors.base import AnyBehavior
 from activegraph.core.changes import Stamp
 from activegraph.core.codec import decode_canonical, encode_payload_bytes
-from activegraph.core.event import make_event
+from activegraph.core.event import event_as_read
 from activegraph.core.graph import Graph
 from activegraph.core.ids import IDGen
 from activegraph.core.log_lines import silence
@@ -202,15 +202,8 @@ class Verification:
         payload = found.payload
         if found.kind == "stop" and id != row.id:
             payload = encode_payload_bytes(_renamed(decode_canonical(payload), meeting))
-        event = make_event(
-            id,
-            row.type,
-            payload,
-            row.actor,
-            row.frame_id,
-            meeting.present_id(row.caused_by),
-            row.timestamp,
-            canonical=False,
+        event = event_as_read(
+            id, row.type, payload, row.actor, row.frame_id, meeting.present_id(row.caused_by), row.timestamp
         )
         self._ids.reseed_from_events((event,))
         meeting.feed(found, id)
