@@ -152,6 +152,24 @@ def test_without_samples_the_review_says_that_the_log_does_not_tell_who_held_the
     assert found(graph)["slots_exhausted"].endswith("The log does not say who held the slots.")
 
 
+@pytest.mark.parametrize(
+    ("reason", "is_slow"),
+    [
+        ("statement due to statement timeout", True),
+        ("statement due to user request", False),
+        ("autovacuum task", False),
+    ],
+)
+def test_only_what_was_canceled_for_its_time_is_said_to_have_held_the_slots(
+    log: Path, reason: str, is_slow: bool
+) -> None:
+    refused = error("53300", "sorry, too many clients already", severity="FATAL")
+
+    graph = review(write_log(log, [refused, error("57014", f"canceling {reason}")]))
+
+    assert ("slow_statements_held_slots" in found(graph)) is is_slow
+
+
 CRASH = [
     log_line(
         "server process (PID 7) was terminated by signal 11: Segmentation fault",
@@ -217,6 +235,29 @@ def test_samples_that_were_answered_later_than_that_contradict_it(log: Path) -> 
 
     assert "answered until 10:00:00" in found(graph)["answered_until_later"]
     assert len(graph.objects("conflict")) == 1
+
+
+def test_an_ordinary_start_is_no_crash(log: Path) -> None:
+    refused = error("57P03", "the database system is starting up", severity="FATAL")
+
+    graph = review(write_log(log, [refused, log_line("redo starts at 0/1000000", seconds=1), READY]))
+
+    assert graph.objects("incident")[0].data["severity"] == "medium"
+    assert "began to replay its log at 10:00:01; what ended it before" in found(graph)["recovered"]
+    assert "refused 1 connection at 10:00:00" in found(graph)["not_ready"]
+
+
+def test_a_log_that_begins_in_the_middle_of_a_recovery_tells_its_end(log: Path) -> None:
+    graph = review(write_log(log, CRASH[4:]))
+
+    assert "came back between 10:00:01 and 10:00:13; what ended it before" in found(graph)["recovered"]
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "1 statement was canceled"), (2, "2 statements were canceled")])
+def test_one_statement_is_spoken_of_in_the_singular(log: Path, count: int, said: str) -> None:
+    graph = review(write_log(log, [error("57014", "canceling statement due to user request")] * count))
+
+    assert found(graph)["canceled"].startswith(said)
 
 
 def test_a_panic_is_quoted(log: Path) -> None:

@@ -8,10 +8,15 @@ from activegraph.packs.incident_review.wording import between, counted, first_of
 __all__ = ["CONNECTIONS"]
 
 
+_NOT_FOR_TIME = ("user request", "autovacuum task")
+"""What is canceled for another reason than that it took too long, where the language tells."""
+
+
 def _connections(case: Case) -> list[Claim]:
     refused = list(case.own)
     sessions = case.metric("sessions")
-    slow = [signal for signal in case.all if signal.sqlstate == "57014" and signal.source == "log"]
+    canceled = [signal for signal in case.all if signal.sqlstate == "57014" and signal.source == "log"]
+    slow = [signal for signal in canceled if not any(other in signal.message for other in _NOT_FOR_TIME)]
     claims = [_exhausted(refused, sessions)]
     idle = _idle_sessions(sessions)
     if slow:

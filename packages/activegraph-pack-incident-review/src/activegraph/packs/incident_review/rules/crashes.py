@@ -1,4 +1,4 @@
-"""Crashes, recoveries and shutdowns: what ended the server, how long it was down, what it replayed."""
+"""Crashes, starts and shutdowns: what ended the server, how long it was down, what it replayed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,15 @@ from activegraph.packs.incident_review.wording import (
     sql,
 )
 
-__all__ = ["CRASHES", "SHUTDOWNS"]
+__all__ = ["CRASHES", "SHUTDOWNS", "STARTS", "is_sign_of_crash"]
 
 _KINDS = AFTER_A_CRASH | {"redo_started", "redo_done", "ready"}
+
+
+def is_sign_of_crash(signal: SignalView) -> bool:
+    """Whether a signal tells of a crash; replaying the log and turning clients away belong to any start."""
+    return signal.kind in AFTER_A_CRASH or signal.severity == "PANIC" or signal.sqlstate == "57P02"
+
 
 _MEANING_OF_SIGNAL = {
     9: "PostgreSQL ends no working session with signal 9: the kernel does when memory runs out, or a person",
@@ -42,19 +48,29 @@ def _crashes(case: Case) -> list[Claim]:
     refused = case.of_state("57P03")
     if refused and not crash:
         claims.append(_not_ready(refused))
-    recovered = case.of_kind("redo_started", "redo_done", "ready")
-    if recovered and not claims:
-        claims.append(
-            Claim(
-                "recovered",
-                "the server recovered",
-                f"The server replayed its log and came back {between(recovered[0].first_at, recovered[-1].last_at)}; "
-                "what ended it before is not in this log.",
-                0.7,
-                quotes_of(recovered, 0.5),
-            )
-        )
     return claims
+
+
+def _starts(case: Case) -> list[Claim]:
+    claims = []
+    if refused := case.of_state("57P03"):
+        claims.append(_not_ready(refused))
+    if recovered := case.of_kind("redo_started", "redo_done", "ready"):
+        claims.append(_recovered(recovered))
+    return claims
+
+
+def _recovered(recovered: Sequence[SignalView]) -> Claim:
+    when = between(min(s.first_at for s in recovered), max(s.last_at for s in recovered))
+    is_done = any(signal.kind != "redo_started" for signal in recovered)
+    return Claim(
+        "recovered",
+        "the server recovered" if is_done else "the server began to recover",
+        f"The server {'replayed its log and came back' if is_done else 'began to replay its log'} {when}; "
+        "what ended it before is not in this log.",
+        0.7,
+        quotes_of(recovered, 0.5),
+    )
 
 
 def _killed(killed: Sequence[SignalView]) -> Claim:
@@ -197,7 +213,7 @@ CRASHES = Topic(
     "crash and recovery",
     "What ended the server, how long was it down, and what did recovery replay?",
     "critical",
-    lambda signal: signal.kind in _KINDS or signal.severity == "PANIC" or signal.sqlstate in ("57P02", "57P03"),
+    lambda signal: signal.kind in _KINDS or is_sign_of_crash(signal) or signal.sqlstate == "57P03",
     _crashes,
     {
         "process_killed": Advice(
@@ -235,6 +251,18 @@ CRASHES = Topic(
             "low",
             "database",
         ),
+    },
+)
+
+
+STARTS = Topic(
+    "start",
+    "start of the server",
+    "Why did the server start, and whom did it turn away meanwhile?",
+    "medium",
+    lambda signal: signal.kind in _KINDS or signal.sqlstate == "57P03",
+    _starts,
+    {
         "not_ready": Advice(
             "Let clients wait for the server",
             "Clients that meet 57P03 should try again with growing pauses; look before this time for the reason of "
@@ -250,6 +278,7 @@ CRASHES = Topic(
         ),
     },
 )
+"""What `CRASHES` takes where nothing tells of a crash: an ordinary start, that of a standby, or the end of a story."""
 
 
 def _shutdowns(case: Case) -> list[Claim]:

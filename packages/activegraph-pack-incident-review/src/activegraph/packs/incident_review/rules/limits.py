@@ -14,6 +14,10 @@ def _span(signals: Sequence[SignalView]) -> str:
     return between(min(s.first_at for s in signals), max(s.last_at for s in signals))
 
 
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
 def _canceled(case: Case) -> list[Claim]:
     claims = []
     timed_out = [s for s in case.of_state("57014") if "statement timeout" in s.message]
@@ -25,11 +29,12 @@ def _canceled(case: Case) -> list[Claim]:
         )
     others = [s for s in case.of_state("57014") if s not in timed_out]
     if others:
-        claims.append(_canceled_claim("canceled", "statements were canceled", others, "were canceled"))
+        claims.append(_canceled_claim("canceled", "statements were canceled", others, "{was} canceled"))
     if left_open := case.of_state("25P03", "25P04", "57P05"):
         total = sum(signal.count for signal in left_open)
         statement = (
-            f"{counted(total, 'session')} stayed idle or in a transaction too long and were ended {_span(left_open)}."
+            f"{counted(total, 'session')} stayed idle or in a transaction too long and {_was(total)} ended "
+            f"{_span(left_open)}."
         )
         claims.append(Claim("idle_timeout", "idle sessions were ended", statement, 0.9, quotes_of(left_open, 0.6)))
     return claims
@@ -39,7 +44,7 @@ def _canceled_claim(rule: str, title: str, signals: Sequence[SignalView], what: 
     total = sum(signal.count for signal in signals)
     statements = most_frequent(signal.facts.get("statements", {}) for signal in signals)
     applications = most_frequent(signal.facts.get("applications", {}) for signal in signals)
-    statement = f"{counted(total, 'statement')}{f' of {first_of(applications)}' if applications else ''} {what} "
+    statement = f"{counted(total, 'statement')}{f' of {first_of(applications)}' if applications else ''} {what.format(was=_was(total))} "
     statement += f"{_span(signals)}{f', most often {sql(statements[0])}' if statements else ''}."
     return Claim(rule, title, statement, 0.9, quotes_of(signals, 0.6))
 

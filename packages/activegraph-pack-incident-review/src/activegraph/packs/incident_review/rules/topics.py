@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from activegraph.packs.incident_review.rules.case import Advice, Case, Claim, SignalView, Topic
 from activegraph.packs.incident_review.rules.classes import BY_CLASS
 from activegraph.packs.incident_review.rules.connections import CONNECTIONS
-from activegraph.packs.incident_review.rules.crashes import CRASHES, SHUTDOWNS
+from activegraph.packs.incident_review.rules.crashes import CRASHES, SHUTDOWNS, STARTS, is_sign_of_crash
 from activegraph.packs.incident_review.rules.limits import CANCELED, CHECKPOINTS, DISK, MEMORY
 from activegraph.packs.incident_review.rules.locks import DEADLOCKS, LOCK_QUEUES
 
@@ -46,6 +46,7 @@ TOPICS: tuple[Topic, ...] = (
     DEADLOCKS,
     LOCK_QUEUES,
     CANCELED,
+    STARTS,
     SHUTDOWNS,
     *BY_CLASS,
     CHECKPOINTS,
@@ -63,11 +64,13 @@ def topic_named(name: str) -> Topic:
 
 def by_topic(signals: Iterable[SignalView]) -> list[tuple[Topic, Sequence[SignalView]]]:
     """The log signals of an incident under their topics, in the order of the topics."""
+    logged = [signal for signal in signals if signal.source == "log" and signal.kind != "unreadable"]
+    has_crashed = any(is_sign_of_crash(signal) for signal in logged)
+    topics = [topic for topic in TOPICS if has_crashed or topic is not CRASHES]
     found: dict[str, list[SignalView]] = {}
-    for signal in signals:
-        if signal.source == "log" and signal.kind != "unreadable":
-            topic = next(topic for topic in TOPICS if topic.owns(signal))
-            found.setdefault(topic.name, []).append(signal)
+    for signal in logged:
+        topic = next(topic for topic in topics if topic.owns(signal))
+        found.setdefault(topic.name, []).append(signal)
     return [(topic, found[topic.name]) for topic in TOPICS if topic.name in found]
 
 
