@@ -33,6 +33,7 @@ from activegraph.store import list_runs, sqlite_url
 from activegraph.tools import get_tool_registry
 from support.cli import Said, process
 from support.server_logs import error, log_line, write_log
+from support.stored_runs import alter
 
 Cli = Callable[..., Said]
 
@@ -284,6 +285,27 @@ class TestTheReviewOfOnesOwnLog:
             pytest.skip("this user may read everything")
 
         assert cli("quickstart", "--input", "secret.json").code == 1
+
+    @pytest.mark.parametrize("damaged", ["evt_001", "evt_003"])
+    def test_a_review_whose_log_is_damaged_is_exit_4_and_stays_as_it_is(self, cli: Cli, damaged: str) -> None:
+        write_log(Path("server.json"), [error("23505", "x")])
+        cli("quickstart", "--input", "server.json", "--db", "mine.db")
+        alter(Path("mine.db"), "UPDATE events SET payload = '{' WHERE id = ?", damaged)
+        before = Path("mine.db").read_bytes()
+
+        said = cli("quickstart", "--input", "server.json", "--db", "mine.db")
+
+        assert (said.code, said.out) == (4, "")
+        assert said.err.startswith(f"CorruptedEventPayloadError: the payload of event '{damaged}'")
+        assert Path("mine.db").read_bytes() == before
+
+    def test_a_damaged_review_of_another_log_is_none_of_its_business(self, cli: Cli) -> None:
+        write_log(Path("old.json"), [error("23505", "x")])
+        write_log(Path("server.json"), [error("23505", "y")])
+        cli("quickstart", "--input", "old.json", "--db", "mine.db")
+        alter(Path("mine.db"), "UPDATE events SET payload = '{' WHERE id = 'evt_003'")
+
+        assert cli("quickstart", "--input", "server.json", "--db", "mine.db").code == 0
 
     def test_a_file_that_is_no_database_is_exit_4_and_stays_as_it_is(self, cli: Cli) -> None:
         log = write_log(Path("server.json"), [error("23505", "x")])

@@ -72,18 +72,25 @@ class StoredReview:
     before_failure: str | None
 
 
-def stored_review(url: str, run_id: str) -> StoredReview | None:
-    """What a store knows of a run; None if there is none, it is empty, or it is no review."""
+def stored_review(url: str, run_id: str, payload: Mapping[str, Any] | None = None) -> StoredReview | None:
+    """What a store knows of a run; None if there is none, it is empty, or it is no review (of that input).
+
+    Raises:
+        CorruptedEventPayloadError: What it reviews, or how it failed, cannot be read.
+    """
     try:
         with open_run(url, run_id) as run:
-            first = next(iter(run.rows(1, 1)), None)
+            first = next(run.sound_rows(), None)
             if first is None or first.type != INPUT_EVENT:
+                return None
+            reviewed = first.event().payload
+            if payload is not None and dict(reviewed) != dict(payload):
                 return None
             goals = sum(1 for _ in run.of_types("goal.created"))
             complete = any(True for _ in run.of_types(FINISHED_EVENT))
             finished = complete and run.newest(1)[0].type == "runtime.idle"
             before_failure = _event_before_failure(run)
-            return StoredReview(run_id, first.event().payload, goals, complete, finished, before_failure)
+            return StoredReview(run_id, reviewed, goals, complete, finished, before_failure)
     except (StoreNotFoundError, RunNotFoundError):
         return None
 
@@ -94,7 +101,7 @@ def _event_before_failure(run: StoredRun) -> str | None:
         return None
     wanted = (failed.payload["behavior"], failed.payload["event_id"])
     before = None
-    for row in run.rows():
+    for row in run.sound_rows():
         if row.type == "behavior.started" and _invocation(row.event().payload) == wanted:
             break
         if row.type != "pattern.matched":  # with it the invocation has begun
@@ -114,8 +121,8 @@ def find_review(url: str, payload: Mapping[str, Any]) -> StoredReview | None:
         return None
     for record in reversed(records):
         if record.forked_at_event_id is None or record.label == _AGAIN:
-            found = stored_review(url, record.run_id)
-            if found is not None and dict(found.payload) == dict(payload):
+            found = stored_review(url, record.run_id, payload)
+            if found is not None:
                 return found
     return None
 
