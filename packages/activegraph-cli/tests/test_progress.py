@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
+import pty
+import struct
 import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from activegraph.cli import console as consoles
@@ -46,7 +51,7 @@ def terminal() -> Terminal:
 def console(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Console]:
     """Makes consoles whose stderr is `terminal`, or another stream."""
 
-    def make(stderr: io.StringIO = terminal, **options: bool) -> Console:
+    def make(stderr: TextIO = terminal, **options: bool) -> Console:
         monkeypatch.setattr(sys, "stderr", stderr)
         return Console(**options)
 
@@ -75,6 +80,21 @@ def test_work_that_takes_longer_shows_counts_and_rate_and_cleans_up(
     shown = terminal.getvalue()
     assert shown.startswith("\r\x1b[Kreplay [############............] 5,000/10,000 2,500 events/s")
     assert shown.endswith("\r\x1b[K")
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_it_stays_in_one_line_of_the_terminal(hours: Hours, console: Callable[..., Console], columns: int) -> None:
+    reader, writer = pty.openpty()
+    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with open(reader, "rb", buffering=0) as screen, open(writer, "w") as terminal:
+        with console(terminal).progress("reading", "bytes") as tell:
+            assert tell is not None
+            hours.now = 10.0
+            tell(1_074_006_736, 1_074_006_736)
+        drawn = screen.read(1000).decode()
+
+    assert drawn.startswith("\r\x1b[Kreading [####")
+    assert len(drawn.replace("\r\x1b[K", "")) == columns - 1
 
 
 def test_it_is_not_drawn_more_often_than_people_can_see(

@@ -22,6 +22,8 @@ _SILENT_SECONDS = 0.5
 """How long a command may take before progress is shown."""
 _REDRAW_SECONDS = 0.1
 _BAR = 24
+_COLUMNS = 80
+"""Of a terminal that does not say how wide it is."""
 
 
 class ResultLost(OSError):
@@ -124,15 +126,24 @@ class Console:
         if quiet or not self._animated:
             yield None
             return
-        bar = _Bar(label, unit, self._write_error)
+        bar = _Bar(label, unit, self._write_error, _columns(self._stderr))
         try:
             yield bar.tell
         finally:
             bar.erase()
 
 
+def _columns(terminal: Any) -> int:
+    try:
+        return os.get_terminal_size(terminal.fileno()).columns or _COLUMNS
+    except (OSError, ValueError):
+        return _COLUMNS
+
+
 class _Bar:
-    def __init__(self, label: str, unit: str, write: Callable[[str], None]) -> None:
+    def __init__(self, label: str, unit: str, write: Callable[[str], None], columns: int) -> None:
+        # What is wider would go on in the next line, and only that one is erased.
+        self._width = columns - 1
         self._label = label
         self._unit = unit
         self._write = write
@@ -147,7 +158,8 @@ class _Bar:
         rate = f"{done / (now - self._began):,.0f} {self._unit}/s"
         filled = min(_BAR, _BAR * done // total) if total else 0
         counts = f"{done:,}/{total:,}" if total else f"{done:,}"
-        self._write(f"{_ERASE}{self._label} [{'#' * filled}{'.' * (_BAR - filled)}] {counts} {rate}")
+        line = f"{self._label} [{'#' * filled}{'.' * (_BAR - filled)}] {counts} {rate}"
+        self._write(f"{_ERASE}{line[: self._width]}")
 
     def erase(self) -> None:
         if self._shown:
