@@ -29,6 +29,9 @@ OWN_SESSIONS = ["docs", "wheels", "examples"]
 SWEEPS = ["conformance", "crash", "durability"]
 """Folders of `tests/` that start and kill processes by the hundred: on the newest Python only."""
 
+WORKERS = "--numprocesses=3"
+"""Processes that share the tests: more than two cores, since a test often waits for a disk, a server or another process."""
+
 STORES = {"memory": "memory:", "sqlite": "sqlite:///{tmp}/c.db", "postgres": "{postgres}"}
 METRICS = {
     "noop": ["--metrics=activegraph.metrics:NoOpMetrics"],
@@ -119,7 +122,7 @@ def tests(session: nox.Session) -> None:
         session.run("pytest", *session.posargs)
         return
     left_out = OWN_SESSIONS if session.python == NEWEST else [*OWN_SESSIONS, *SWEEPS]
-    session.run("pytest", "--numprocesses=2", *[f"--ignore=tests/{name}" for name in left_out])
+    session.run("pytest", WORKERS, *[f"--ignore=tests/{name}" for name in left_out])
 
 
 def is_distribution(path: Path) -> bool:
@@ -188,7 +191,7 @@ def docs(session: nox.Session) -> None:
     # MkDocs counts no warning that `--quiet` would hide. The group `lint` has what writes signatures on several lines.
     sync(session, "--all-packages", "--all-extras", "--group=test", "--group=docs", "--group=lint")
     session.run("mkdocs", "build", "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
-    session.run("pytest", "--numprocesses=2", "tests/docs", *session.posargs, env={"ACTIVEGRAPH_SITE": "site"})
+    session.run("pytest", WORKERS, "tests/docs", *session.posargs, env={"ACTIVEGRAPH_SITE": "site"})
 
 
 @nox.session
@@ -205,7 +208,7 @@ def examples(session: nox.Session) -> None:
     projects = [str(path.parent) for path in sorted(ROOT.glob("examples/*/pyproject.toml"))]
     if projects:
         session.run_install("uv", "pip", "install", "--quiet", "--no-deps", *projects, external=True)
-    session.run("pytest", "tests/examples", *session.posargs)
+    session.run("pytest", WORKERS, "tests/examples", *session.posargs)
 
 
 @nox.session
