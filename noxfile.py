@@ -121,8 +121,10 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         session.run("pytest", *session.posargs)
         return
-    left_out = OWN_SESSIONS if session.python == NEWEST else [*OWN_SESSIONS, *SWEEPS]
-    session.run("pytest", WORKERS, *[f"--ignore=tests/{name}" for name in left_out])
+    left_out, scale = (OWN_SESSIONS, "usual") if session.python == NEWEST else ([*OWN_SESSIONS, *SWEEPS], "small")
+    scale = os.environ.get("ACTIVEGRAPH_TEST_SCALE", scale)
+    ignored = [f"--ignore=tests/{name}" for name in left_out]
+    session.run("pytest", WORKERS, *ignored, env={"ACTIVEGRAPH_TEST_SCALE": scale})
 
 
 def is_distribution(path: Path) -> bool:

@@ -21,13 +21,13 @@ from support.killed import in_a_process, kill, wait_for
 from support.postgres_events import ask, batch, end_other_sessions, is_whole
 from support.postgres_proxy import CuttingProxy, Moment
 from support.postgres_server import PostgresServer
+from support.sampling import by_scale
 from support.stored_runs import event
 
-FULL = os.environ.get("ACTIVEGRAPH_TEST_SCALE") == "full"
-RESTARTS = 50 if FULL else 8
-CUTS = 200 if FULL else 30
-KILLS = 1000 if FULL else 25
-TASKS = 600 if FULL else 150
+RESTARTS = by_scale(8, small=2, full=50)
+CUTS = by_scale(30, small=8, full=200)
+KILLS = by_scale(25, small=6, full=1000)
+TASKS = by_scale(150, small=150, full=600)
 
 
 def behaviors(tasks: int) -> list[AnyBehavior]:
@@ -167,16 +167,17 @@ def test_one_cut_anywhere_loses_nothing_and_is_not_noticed_by_a_run_that_works(m
     whole = expected_log(6)
     with PostgresServer() as server, CuttingProxy(server) as proxy:
         PostgresEventStore(server.url, "run_0").close()
-        messages = 0
+        messages = cuts = 0
         while True:
             ask(server.url, "TRUNCATE events, runs")
             proxy.cut_after(messages, moment)
             with begun(proxy.url, 6) as runtime:
                 runtime.run_goal("work")
             assert stored_log(server.url) == whole, f"cut at message {messages}"
-            if proxy.cuts <= messages:
+            if proxy.cuts == cuts:
                 break
-            messages += 1
+            cuts = proxy.cuts
+            messages += by_scale(1, small=5, full=1)
         assert messages > 10
 
 

@@ -19,6 +19,7 @@ from support.cli import process
 from support.equal_logs import essences
 from support.model_review import REVIEW
 from support.model_server import Cut, ModelServer, Reply, Request
+from support.sampling import by_scale
 from support.server_logs import error, write_log
 
 LONG_RUN = int(os.environ.get("ACTIVEGRAPH_EXAMPLES", "1"))
@@ -118,16 +119,24 @@ def several_incidents(tmp_path: Path) -> Path:
     return write_log(tmp_path / "server.json", lines)
 
 
-@pytest.mark.parametrize(("what", "step"), [("one recording", 3), ("three recordings", 37), ("a log of one's own", 1)])
+STEPS = by_scale(
+    {"one recording": 3, "three recordings": 37, "a log of one's own": 1},
+    small={"one recording": 11, "a log of one's own": 4},
+    full={"one recording": 1, "three recordings": 1, "a log of one's own": 1},
+)
+"""The logs that are reviewed, and which commits the process is killed at: every one, or every so many."""
+
+
+@pytest.mark.parametrize("what", STEPS)
 def test_killed_at_any_commit_and_started_again_it_asks_nothing_twice(
-    tmp_path: Path, several_incidents: Path, what: str, step: int
+    tmp_path: Path, several_incidents: Path, what: str
 ) -> None:
     logs = {
         "one recording": load_recording("crash_recovery").log,
         "three recordings": Path("recordings"),
         "a log of one's own": several_incidents,
     }
-    moments = list(sweep(logs[what], tmp_path, step if LONG_RUN == 1 else 1))
+    moments = list(sweep(logs[what], tmp_path, STEPS[what] if LONG_RUN == 1 else 1))
 
     (undisturbed, *_) = [database for database, killed in moments if not killed]
     expected, text = essences(only_run(undisturbed)[1]), text_of(undisturbed)
@@ -204,7 +213,7 @@ class DeadlyServer(ModelServer):
         return reply
 
 
-@pytest.mark.parametrize("deadly", [1, 4, 7, 11])
+@pytest.mark.parametrize("deadly", by_scale([1, 4, 7, 11], small=[4], full=[1, 4, 7, 11]))
 def test_killed_while_a_model_is_asked_it_pays_for_no_other_answer_again(tmp_path: Path, deadly: int) -> None:
     log = write_log(tmp_path / "server.json", [error("53300", "sorry, too many clients already")])
     arguments = ["quickstart", "--input", str(log), "--db", str(tmp_path / "shop.db"), "--model", "claude-test-1"]

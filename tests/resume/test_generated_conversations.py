@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from activegraph.core.event import Event
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.equal_logs import essences
 from support.programs import Host, Model, Program, programs
+from support.sampling import generated, some
 from support.shared_memory import new_disk
 
-FULL = os.environ.get("ACTIVEGRAPH_TEST_SCALE") == "full"
-EXAMPLES = 1000 if FULL else int(os.environ.get("ACTIVEGRAPH_TEST_PROGRAMS", "8"))
-
-generated = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
-)
 SINGLE_EVENTS = ("run", "goal", "object", "relate", "remove", "patch", "until")
 """What a host does in steps of one event each."""
 
@@ -30,13 +22,6 @@ def finished(program: Program, **options: Any) -> tuple[list[Event], int]:
     host = Host(program, disk, **options)
     disk.crash_at(None)
     return host.finish(), disk.commits
-
-
-def some(draw: Any, last: int, most: int) -> list[int]:
-    """Every place up to `last`, or a few drawn ones where there are many."""
-    if FULL or last <= most:
-        return list(range(1, last + 1))
-    return sorted(draw(st.sets(st.integers(1, last), min_size=most, max_size=most)))
 
 
 @generated

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from activegraph.core.clock import FrozenClock
 from activegraph.runtime.runtime import Runtime
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.equal_logs import essences
 from support.programs import RUN, Host, Program, programs
+from support.sampling import generated
 from support.shared_memory import new_disk
-
-FULL = os.environ.get("ACTIVEGRAPH_TEST_SCALE") == "full"
-
-generated = settings(
-    max_examples=1000 if FULL else 12,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
-)
 
 
 @generated

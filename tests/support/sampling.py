@@ -1,20 +1,32 @@
-"""How many generated programs a test runs, and how many places of each: few by default, all of them at full scale."""
+"""How much of a sweep is tried: a little, what is usual, or all of it; and the settings of tests of generated programs.
+
+`ACTIVEGRAPH_TEST_SCALE=full` is for a long run on one's own machine. `small` is for the older
+Pythons, where nox repeats what the newest one has tried at the usual scale.
+"""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-__all__ = ["FULL", "generated", "some"]
+__all__ = ["FULL", "by_scale", "generated", "some"]
 
-FULL = os.environ.get("ACTIVEGRAPH_TEST_SCALE") == "full"
-EXAMPLES = 2000 if FULL else int(os.environ.get("ACTIVEGRAPH_TEST_PROGRAMS", "25"))
+Choice = TypeVar("Choice")
+
+SCALE = os.environ.get("ACTIVEGRAPH_TEST_SCALE", "usual")
+FULL = SCALE == "full"
+
+
+def by_scale(usual: Choice, *, small: Choice, full: Choice) -> Choice:
+    """What the scale of this test run asks for."""
+    return {"small": small, "full": full}.get(SCALE, usual)
+
 
 generated = settings(
-    max_examples=EXAMPLES,
+    max_examples=int(os.environ.get("ACTIVEGRAPH_TEST_PROGRAMS", by_scale(50, small=8, full=2000))),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import settings
 from hypothesis import strategies as st
+from support.sampling import by_scale
 
 __all__ = ["examples", "payload_dicts", "payload_values", "plain_dicts", "plain_values", "same", "typed_values"]
 
@@ -19,8 +20,8 @@ _FACTOR = int(os.environ.get("ACTIVEGRAPH_EXAMPLES", "1"))
 
 
 def examples(count: int) -> settings:
-    """`count` generated examples, times ACTIVEGRAPH_EXAMPLES for the long run."""
-    return settings(max_examples=count * _FACTOR, deadline=None)
+    """`count` generated examples, times ACTIVEGRAPH_EXAMPLES for the long run; a quarter where the scale is small."""
+    return settings(max_examples=by_scale(count, small=max(15, count // 4), full=count) * _FACTOR, deadline=None)
 
 
 class Colour(StrEnum):

@@ -118,7 +118,7 @@ class Drawn(RecordedIncidentProvider):
 
 
 @pytest.mark.parametrize("host_gives_signals", [True, False])
-@examples(15)
+@examples(50)
 @given(data=st.data())
 def test_every_review_ends_with_a_memo_that_passes_the_bar(host_gives_signals: bool, data: st.DataObject) -> None:
     graph = Graph(clock=FrozenClock(), run_id="run_a")

@@ -12,7 +12,7 @@ from support.server_logs import error, log_files, log_line, review, write_log
 from support.values import examples
 
 
-@examples(40)
+@examples(50)
 @given(lines=log_files())
 def test_a_memo_of_any_log_is_narrow_and_moves_no_cursor(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str | bytes]

@@ -136,7 +136,7 @@ def test_a_replayed_graph_equals_the_one_that_was_lived(steps: list[tuple[bool, 
 
 
 @given(changes=st.lists(operations, max_size=8), spoil=st.integers(0, 9))
-@examples(40)
+@examples(50)
 def test_nothing_that_was_handed_out_or_in_changes_the_log(changes: list[tuple[Any, ...]], spoil: int) -> None:
     graph = Graph(clock=FrozenClock(), run_id="run_a")
     for operation in changes:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from activegraph.errors import LLMBehaviorError
 from activegraph.llm import parse_structured_response
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, RootModel, field_validator
+from support.values import examples
 
 
 class Causes(BaseModel):
@@ -127,7 +128,7 @@ values = st.recursive(
 
 
 @given(values)
-@settings(max_examples=40, deadline=None)
+@examples(50)
 def test_any_json_comes_back_as_it_was_said(value: Any) -> None:
     assert parse_structured_response(json.dumps(value), Anything).root == value
 
@@ -136,13 +137,13 @@ prose = st.text(st.characters(exclude_characters="{}[]`", exclude_categories=["C
 
 
 @given(prose, st.dictionaries(st.text(), values) | st.lists(values), prose)
-@settings(max_examples=40, deadline=None)
+@examples(50)
 def test_json_between_sentences_comes_back_too(before: str, value: Any, after: str) -> None:
     assert parse_structured_response(f"So {before}{json.dumps(value)}{after}", Anything).root == value
 
 
 @given(st.text())
-@settings(max_examples=40, deadline=None)
+@examples(50)
 def test_no_text_raises_anything_else(text: str) -> None:
     with suppress(LLMBehaviorError):
         parse_structured_response(text, Causes)

@@ -26,9 +26,10 @@ from activegraph import (
     tool,
 )
 from activegraph.llm import AssembledPrompt, LLMMessage, ToolCall, assemble_prompt
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from support.values import examples
 
 
 class Causes(BaseModel):
@@ -211,7 +212,7 @@ class TestHash:
         ]
 
     @given(st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.text()), max_size=5), st.text())
-    @settings(max_examples=30, deadline=None)
+    @examples(50)
     def test_the_order_of_keys_and_how_often_it_is_asked_make_no_difference(
         self, payload: dict[str, Any], goal: str
     ) -> None:

@@ -7,8 +7,9 @@ import re
 import pytest
 from activegraph.llm import LLMMessage, ToolCall
 from activegraph.llm.wire_names import WireNames, names_of_request
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from support.values import examples
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_a_request_has_the_names_of_its_tools_and_of_the_calls_that_it_tells_of(
 
 
 @given(st.lists(st.text(min_size=1), unique=True, max_size=5))
-@settings(max_examples=40, deadline=None)
+@examples(50)
 def test_every_name_comes_back(names: list[str]) -> None:
     try:
         table = WireNames(names)

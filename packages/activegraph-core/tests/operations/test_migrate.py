@@ -20,7 +20,7 @@ from activegraph.operations.migrate import MigrationReport, MigrationRunReport, 
 from activegraph.store import RunRecord, fork_run, list_runs, open_store, verify_run
 from hypothesis import HealthCheck, given, settings
 from support.stored_runs import alter
-from support.values import payload_dicts
+from support.values import examples, payload_dicts
 
 T = "2026-05-15T10:32:01Z"
 
@@ -90,7 +90,7 @@ def test_every_run_arrives_row_for_row_with_its_record_and_digests(stores: tuple
     assert list_runs(source) == list_runs(destination)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(payload=payload_dicts())
 def test_any_payload_arrives_byte_for_byte(tmp_path_factory: pytest.TempPathFactory, payload: dict[str, Any]) -> None:
     folder = tmp_path_factory.mktemp("any")

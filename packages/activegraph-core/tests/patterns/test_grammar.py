@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
@@ -21,8 +20,7 @@ from activegraph.runtime.patterns import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-SCALE = 10 if os.environ.get("ACTIVEGRAPH_TEST_SCALE") == "full" else 1
+from support.sampling import by_scale
 
 
 def node(text: str) -> NodePat:
@@ -252,7 +250,7 @@ def literal(value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-@settings(max_examples=100 * SCALE, deadline=None)
+@settings(max_examples=by_scale(100, small=25, full=1000), deadline=None)
 @given(pattern=parsed_patterns())
 def test_every_pattern_parses_from_its_written_form(pattern: Pattern) -> None:
     parsed = parse(written(pattern))
@@ -270,7 +268,7 @@ pieces = st.sampled_from(
 )
 
 
-@settings(max_examples=500 * SCALE, deadline=None)
+@settings(max_examples=by_scale(500, small=125, full=5000), deadline=None)
 @given(text=st.lists(pieces, max_size=12).map("".join) | st.text(max_size=20))
 def test_any_other_text_is_refused_by_the_one_error(text: str) -> None:
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from random import Random
 
@@ -18,8 +17,9 @@ from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
 from support import pattern_programs as programs
 from support.naive_patterns import naive_matches
+from support.sampling import by_scale
 
-EXAMPLES = 10_000 if os.environ.get("ACTIVEGRAPH_TEST_SCALE") == "full" else 250
+EXAMPLES = by_scale(250, small=60, full=10_000)
 PATTERNS = 4
 STEPS = 8
 
