@@ -78,8 +78,8 @@ def _insertion(run_id: str, rows: list[Row]) -> tuple[str, list[Any]]:
             break
     else:
         values: list[Any] = []
-        for position, id, type, actor, payload, _, caused_by, timestamp, digest in rows:
-            values += (run_id, position, id, type, actor, payload, caused_by, timestamp, bytearray(digest))
+        for row in rows:
+            values += (run_id, *row[:5], row[6], row[7], bytearray(row[8]))
         return _insert_rows(ONE_WITHOUT_FRAME, len(rows)), values
     return _insert_rows(ONE_OF_ROWS, len(rows)), [value for row in rows for value in (run_id, *row)]
 
