@@ -81,9 +81,9 @@ ROWS: tuple[Row, ...] = (
         "steps:step",
         1.4,
         "us",
-        {"store": "sqlite", "steps": "3000"},
+        {"store": "sqlite", "steps": "10000"},
         "steps:sqlite_rows",
-        {"steps": "3000"},
+        {"steps": "10000"},
     ),
     Row(
         "a step, Postgres (fsync on)",
