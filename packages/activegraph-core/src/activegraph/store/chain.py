@@ -12,7 +12,7 @@ from operator import itemgetter
 
 import msgspec
 
-from activegraph.core.event import Event, detached
+from activegraph.core.event import Event, canonical_payload
 from activegraph.store.serde import header_of
 
 __all__ = ["Row", "rows_behind"]
@@ -22,7 +22,9 @@ Row = tuple[int, str, str, str | None, str, str | None, str | None, str, bytes]
 
 _encode = msgspec.json.Encoder().encode
 _Raw = msgspec.Raw
-_fields_of = itemgetter("id", "type", "_canonical", "actor", "frame_id", "caused_by", "timestamp")
+_header = itemgetter("id", "type", "actor", "frame_id", "caused_by", "timestamp")
+_kind_of = type
+_TEXT_OR_NONE = frozenset({str, type(None)})
 
 _NUL = b"\\u0000"
 """How NUL reads in JSON; a payload may hold these signs behind a backslash, which does no harm."""
@@ -37,9 +39,12 @@ def rows_behind(events: Iterable[Event], position: int, digest: bytes) -> list[R
     rows: list[Row] = []
     for event in events:
         fields = event.__dict__
-        if "_canonical" not in fields:
-            fields = detached(event).__dict__
-        id, type, payload, actor, frame_id, caused_by, timestamp = _fields_of(fields)
+        header = id, type, actor, frame_id, caused_by, timestamp = _header(fields)
+        payload: bytes | None = fields.get("_canonical")
+        if payload is None:
+            payload = canonical_payload(event)
+            if not (_TEXT_OR_NONE.issuperset(map(_kind_of, header)) and id and type and timestamp is not None):
+                id, type, actor, frame_id, caused_by, timestamp = header_of(event)
         try:
             line = _encode((id, type, _Raw(payload), actor, frame_id, caused_by, timestamp))
         except (TypeError, UnicodeEncodeError):
