@@ -13,6 +13,7 @@ from activegraph.core.event import NO_DIGEST, Event, digest_of
 from activegraph.errors import CorruptedEventPayloadError, LogInconsistencyError
 from activegraph.store.base import RawEvent
 from activegraph.store.sqlite import SQLiteEventStore
+from msgspec.structs import replace
 from msgspec.structs import replace as replace_row
 from support.broken_reading import selected
 from support.broken_stores import breaks
@@ -223,7 +224,7 @@ class _ChainingAnew(SQLiteEventStore):
             with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
                 row = (NO_DIGEST, self.run_id, head.position)
                 connection.execute("UPDATE events SET digest = ? WHERE run_id = ? AND position = ?", row)
-            self._writer.head = head._replace(digest=NO_DIGEST)
+            self._writer.head = replace(head, digest=NO_DIGEST)
 
 
 @breaks("A1")

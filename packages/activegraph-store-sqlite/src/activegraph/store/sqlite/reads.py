@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from activegraph.core.event import NO_DIGEST
 from activegraph.store.records import RARE_TYPES
+from msgspec import Struct
 
 __all__ = [
     "PAGE",
@@ -80,7 +81,7 @@ LIMIT 1"""
 Row = tuple[Any, ...]
 
 
-class Head(NamedTuple):
+class Head(Struct, frozen=True, gc=False):
     """The last event of a run; position 0, no id and zero bytes for an empty one."""
 
     position: int

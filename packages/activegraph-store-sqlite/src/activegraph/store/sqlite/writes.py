@@ -1,14 +1,14 @@
 """Statements that append: fenced by the key, one transaction per batch.
 
-A single event is one statement that also requires its predecessor; a batch looks at the
-predecessor once, inside its transaction. The unique keys refuse everybody else.
+A few events, as a step makes them, are one statement that also requires their predecessor; a larger
+batch looks at the predecessor once, inside its transaction. The unique keys refuse everybody else.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 from activegraph.core.event import Event
@@ -19,31 +19,25 @@ from activegraph.store.refusals import duplicate, first_double, unknown_event
 from activegraph.store.sqlite import reads
 from activegraph.store.sqlite.connection import roll_back
 from activegraph.store.sqlite.reads import Head
+from msgspec.structs import replace
 
 __all__ = ["INSERT_RUN_ONCE", "Writer"]
 
-# A predecessor that is not the known one makes the digest NULL, which the column refuses. An INSERT ... SELECT
-# from the table itself would say it more plainly, and copies every row through a temporary table first.
-INSERT_BEHIND = """
-INSERT INTO events (run_id, position, id, type, actor, payload, frame_id, caused_by, timestamp, digest)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, CASE WHEN (
-    SELECT digest FROM events WHERE run_id = ? AND position = ?
-) = ? THEN ? END)"""
-
-# The row number of the predecessor spares the way through the key's index; all else must be the same.
-INSERT_BEHIND_ROW = """
-INSERT INTO events (run_id, position, id, type, actor, payload, frame_id, caused_by, timestamp, digest)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, CASE WHEN (
-    SELECT digest FROM events WHERE seq = ? AND run_id = ? AND position = ?
-) = ? THEN ? END)"""
-
-INSERT_ROWS = """
-INSERT INTO events (run_id, position, id, type, actor, payload, frame_id, caused_by, timestamp, digest)
+INSERT = """
+INSERT INTO events (digest, run_id, position, id, type, actor, payload, caused_by, timestamp, frame_id)
 VALUES """
 
-ONE_OF_ROWS = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ROW = "({digest}, ?, ?, ?, ?, ?, ?, ?, ?, {frame})"
 
-ONE_WITHOUT_FRAME = "(?, ?, ?, ?, ?, ?, NULL, ?, ?, ?)"
+# A predecessor that is not the known one makes the digest NULL, which the column refuses.
+BEHIND = """CASE WHEN (
+    SELECT digest FROM events WHERE run_id = ? AND position = ?
+) = ? THEN ? END"""
+
+# The row number of the predecessor spares the way through the key's index; all else must be the same.
+BEHIND_ROW = """CASE WHEN (
+    SELECT digest FROM events WHERE seq = ? AND run_id = ? AND position = ?
+) = ? THEN ? END"""
 
 SELECT_DIGEST = "SELECT digest FROM events WHERE run_id = ? AND position = ?"
 
@@ -61,31 +55,51 @@ DELETE_AFTER = "DELETE FROM events WHERE run_id = ? AND position > ?"
 _ROWS_AT_ONCE = 32
 """Rows of one statement; it is prepared once for each number of rows."""
 
+_FEW_ROWS, _FEW_CHARACTERS = 8, 64 * 1024
+"""What one fenced statement inserts: as it reads the table, SQLite takes several rows through another one in memory."""
 
-@lru_cache(2 * _ROWS_AT_ONCE)
-def _insert_rows(row: str, count: int) -> str:
-    return INSERT_ROWS + ", ".join([row] * count)
+_payload_of = itemgetter(4)
 
 
-def _insertion(run_id: str, rows: list[Row]) -> tuple[str, list[Any]]:
-    """The statement that inserts these rows, and its values.
+def _are_few(rows: list[Row]) -> bool:
+    count = len(rows)
+    if count < 2:
+        return count == 1
+    return count <= _FEW_ROWS and sum(map(len, map(_payload_of, rows))) <= _FEW_CHARACTERS
 
-    The driver looks for an adapter of every None and of all bytes, time and again; what the statement
-    says itself, and a bytearray, it takes as they are.
-    """
+
+def _statement(count: int, digest: str, frame: str) -> str:
+    first, other = ROW.format(digest=digest, frame=frame), ROW.format(digest="?", frame=frame)
+    return INSERT + ", ".join([first] + [other] * (count - 1))
+
+
+def _statements(digest: str, most: int) -> tuple[list[str], list[str]]:
+    """By number of rows: where none of them has a frame, and for any."""
+    counts = range(most + 1)
+    return [_statement(n, digest, "NULL") for n in counts], [_statement(n, digest, "?") for n in counts]
+
+
+_INSERT = _statements("?", _ROWS_AT_ONCE)
+_INSERT_BEHIND, _INSERT_BEHIND_ROW = _statements(BEHIND, _FEW_ROWS), _statements(BEHIND_ROW, _FEW_ROWS)
+
+
+def _insert(
+    cursor: sqlite3.Cursor, statements: tuple[list[str], list[str]], fence: list[Any], run_id: str, rows: list[Row]
+) -> None:
+    """Insert rows by one of these statements; `fence` holds the values that come before those of the rows."""
+    # The driver looks for an adapter of every None and of all bytes, time and again; what the statement
+    # says itself, and a bytearray, it takes as they are.
+    values = fence.copy()
     for row in rows:
         if row[5] is not None:
             break
+        values += (bytearray(row[8]), run_id, *row[:5], row[6], row[7])
     else:
-        values: list[Any] = []
-        for row in rows:
-            values += (run_id, *row[:5], row[6], row[7], bytearray(row[8]))
-        return _insert_rows(ONE_WITHOUT_FRAME, len(rows)), values
-    return _insert_rows(ONE_OF_ROWS, len(rows)), [value for row in rows for value in (run_id, *row)]
-
-
-def _portions(rows: list[Row]) -> Iterator[list[Row]]:
-    return (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
+        cursor.execute(statements[0][len(rows)], values)
+        return
+    for row in rows:
+        fence += (bytearray(row[8]), run_id, *row[:5], row[6], row[7], row[5])
+    cursor.execute(statements[1][len(rows)], fence)
 
 
 class Writer:
@@ -128,8 +142,8 @@ class Writer:
             rows = rows_behind(events, base.position, base.digest)
         if joins:
             seq = self._append_joining(connection, base, rows, events)
-        elif len(rows) == 1 and self.has_record:
-            seq = self._append_one(connection, base, rows[0])
+        elif self.has_record and _are_few(rows):
+            seq = self._append_few(connection, base, rows)
         else:
             seq = self._append_alone(connection, base, rows, events)
         if not rows:
@@ -141,20 +155,21 @@ class Writer:
         self.moves += 1
         return last[0]
 
-    def _append_one(self, connection: sqlite3.Connection, base: Head, row: Row) -> int | None:
-        """Append the commonest batch there is in one statement; returns the number of its row."""
+    def _append_few(self, connection: sqlite3.Connection, base: Head, rows: list[Row]) -> int | None:
+        """Append what a step commonly is, in one statement; returns the number of the last row."""
+        run_id, position, seq = self.run_id, base.position, base.seq
+        statements, fence = _INSERT_BEHIND_ROW, [seq, run_id, position, bytearray(base.digest)]
+        if seq is None:
+            statements, fence = (_INSERT_BEHIND, fence[1:]) if position else (_INSERT, [])
+        cursor = self._cursor or connection.cursor()
         try:
-            if base.position == 0:
-                return connection.execute(*_insertion(self.run_id, [row])).lastrowid
-            behind = self.run_id, base.position, bytearray(base.digest), bytearray(row[8])
-            if base.seq is None:
-                return connection.execute(INSERT_BEHIND, (self.run_id, *row[:8], *behind)).lastrowid
-            return connection.execute(INSERT_BEHIND_ROW, (self.run_id, *row[:8], base.seq, *behind)).lastrowid
+            _insert(cursor, statements, fence, run_id, rows)
         except sqlite3.IntegrityError as error:
-            if base.seq is not None:
+            if seq is not None:
                 # The row may have got another number, in a file that was dumped and restored.
-                return self._append_one(connection, base._replace(seq=None), row)
-            raise self._refused(connection, base, [row]) from error
+                return self._append_few(connection, replace(base, seq=None), rows)
+            raise self._refused(connection, base, rows) from error
+        return cursor.lastrowid
 
     def _append_alone(
         self, connection: sqlite3.Connection, base: Head, rows: list[Row], events: Sequence[Event]
@@ -197,8 +212,8 @@ class Writer:
             fields = RunFields.for_first_append(self.run_id, events)
             cursor.execute(INSERT_RUN_ONCE, tuple(fields.__dict__.values()))
         try:
-            for portion in (rows,) if len(rows) <= _ROWS_AT_ONCE else _portions(rows):
-                cursor.execute(*_insertion(self.run_id, portion))
+            for start in range(0, len(rows), _ROWS_AT_ONCE):
+                _insert(cursor, _INSERT, [], self.run_id, rows[start : start + _ROWS_AT_ONCE])
         except sqlite3.IntegrityError as error:
             raise self._refused(cursor.connection, base, rows) from error
         return cursor.lastrowid
@@ -263,7 +278,7 @@ class Writer:
         if position is None:
             raise unknown_event(event_id, self.run_id, "truncate_after", "sqlite")
         actual = reads.head(connection, self.run_id)
-        if actual[:3] != self.head[:3]:
+        if (actual.position, actual.id, actual.digest) != (self.head.position, self.head.id, self.head.digest):
             raise self._stale(self.head.position, self.head.id, actual)
         connection.execute(DELETE_AFTER, (self.run_id, position))
         self.head = reads.head(connection, self.run_id)
