@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from activegraph import IncompatibleRuntimeState, InvalidRuntimeConfiguration
+from activegraph import IncompatibleRuntimeState, InvalidArgumentType, InvalidRuntimeConfiguration
 from activegraph.store import (
     AtomicAppend,
     ConcurrentWriterError,
@@ -67,6 +67,18 @@ def test_what_is_refused_first_decides_the_error(store: Any) -> None:
     store.close()
     with pytest.raises(StoreUnavailableError):
         store.append_many([bad])
+
+
+@pytest.mark.parametrize("wrong", ["x", None, 5, {"id": "x"}, object, lambda: None], ids=range(6))
+def test_what_is_no_event_is_refused_by_its_kind(store: Any, wrong: Any) -> None:
+    for append in (store.append, lambda it: store.append_many([event("x"), it])):
+        with pytest.raises(InvalidArgumentType) as refusal:
+            append(wrong)
+        assert refusal.value.context == {"type": type(wrong).__name__}
+    with pytest.raises(InvalidArgumentType, match="not int"):
+        store.append_many(5)
+    assert store.count() == 0
+    assert store.append_many(events(1, 2)) == 2
 
 
 @pytest.mark.parametrize(("batch", "named"), [("xyy", "x"), ("ayyx", "y"), ("aa", "a"), ("abx", "x")])

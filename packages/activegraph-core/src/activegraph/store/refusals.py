@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable
 from activegraph.errors import (
     DuplicateEventError,
     EventNotFoundError,
+    InvalidArgumentType,
     LogInconsistencyError,
     RunExistsError,
     RunNotFoundError,
@@ -15,6 +16,7 @@ from activegraph.errors import (
     StoreUnavailableError,
 )
 from activegraph.errors.advice import option
+from activegraph.errors.base import shown
 
 __all__ = [
     "advice_on_layout",
@@ -23,6 +25,7 @@ __all__ = [
     "first_double",
     "forked_handle",
     "missing_position",
+    "no_event",
     "parent_not_found",
     "read_only_handle",
     "run_exists",
@@ -75,6 +78,17 @@ def duplicate(event_id: str, run_id: str) -> DuplicateEventError:
         why="An event id names one event of a run for ever; causes and forks refer to it.",
         how_to_fix="Append it under an id that the run does not hold.",
         context={"event_id": event_id, "run_id": run_id},
+    )
+
+
+def no_event(value: object) -> InvalidArgumentType:
+    """The error for something else where events are appended."""
+    return InvalidArgumentType(
+        f"a log takes events, not {type(value).__name__}",
+        what_failed=f"Appending {shown(value)} to a store. Nothing was stored.",
+        why="What is appended has to read back as it was, with an id, a type and a payload.",
+        how_to_fix='store.append(Event(id="evt_001", type="note.taken", payload={...})), or `append_many` with a list of them.',
+        context={"type": type(value).__name__},
     )
 
 
