@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import re
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -52,6 +53,14 @@ def printed(mode: Callable[..., int], *arguments: object, **options: object) -> 
     stream = io.StringIO()
     assert mode(*arguments, stream=stream, **options) == 0
     return stream.getvalue()
+
+
+def edit(path: Path, where: str, change: str) -> str:
+    """Change the payload of the first event of a kind by hand; returns its id."""
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        (id,) = database.execute(f"SELECT id FROM events WHERE {where} ORDER BY position").fetchone()
+        database.execute(f"UPDATE events SET payload = {change} WHERE id = ?", (id,))
+    return str(id)
 
 
 class TestTheTour:
@@ -110,6 +119,34 @@ class TestTheTour:
 
         (command,) = re.findall(r"^  activegraph (inspect .*)$", text, re.MULTILINE)
         assert cli(*command.split()).lines[0] == "run_id:           quickstart_demo_run"
+
+    @pytest.mark.parametrize(
+        ("where", "change"),
+        [
+            ("type = 'behavior.started'", "json_remove(payload, '$.behavior')"),
+            ("type = 'behavior.started'", "json_set(payload, '$.behavior', json('[1]'))"),
+            ("json_extract(payload, '$.object.type') = 'memo'", "json_remove(payload, '$.object.data.title')"),
+        ],
+    )
+    def test_a_tour_that_was_edited_into_something_else_is_exit_4_and_names_the_event(
+        self, cli: Cli, where: str, change: str
+    ) -> None:
+        cli("quickstart", "--db", "a.db")
+        edited = edit(Path("a.db"), where, change)
+
+        said = cli("quickstart", "--db", "a.db")
+
+        assert (said.code, said.out) == (4, "")
+        assert said.err.startswith(f"LogInconsistencyError: event '{edited}' of run 'quickstart_demo_run'")
+
+    def test_a_tour_without_a_memo_is_exit_4(self, cli: Cli) -> None:
+        cli("quickstart", "--db", "a.db")
+        alter(Path("a.db"), 'UPDATE events SET payload = replace(payload, \'"type":"memo"\', \'"type":"note"\')')
+
+        said = cli("quickstart", "--db", "a.db")
+
+        assert (said.code, said.out) == (4, "")
+        assert "there is no memo" in said.err
 
     def test_its_links_lead_to_pages_that_exist(self) -> None:
         text = printed(run_fixture_mode, db_path="a.db")
@@ -298,6 +335,84 @@ class TestTheReviewOfOnesOwnLog:
         assert (said.code, said.out) == (4, "")
         assert said.err.startswith(f"CorruptedEventPayloadError: the payload of event '{damaged}'")
         assert Path("mine.db").read_bytes() == before
+
+    @pytest.mark.parametrize(
+        ("where", "change"),
+        [
+            ("type = 'review.finished'", "json_remove(payload, '$.lines')"),
+            ("type = 'review.finished'", "json_set(payload, '$.unreadable_lines', 'few')"),
+            ("json_extract(payload, '$.object.type') = 'incident'", "json_remove(payload, '$.object.data.severity')"),
+            ("json_extract(payload, '$.object.type') = 'evidence'", "json_set(payload, '$.object.data.line', '7')"),
+            ("json_extract(payload, '$.object.type') = 'memo'", "json_remove(payload, '$.object.data.findings')"),
+            (
+                "json_extract(payload, '$.object.type') = 'memo'",
+                "json_set(payload, '$.object.data.timeline.entries[0]', 3)",
+            ),
+        ],
+    )
+    def test_a_review_that_was_edited_into_something_else_is_exit_4_and_names_the_event(
+        self, cli: Cli, where: str, change: str
+    ) -> None:
+        write_log(Path("server.json"), [error("23505", "x")])
+        cli("quickstart", "--input", "server.json", "--db", "mine.db")
+        edited = edit(Path("mine.db"), where, change)
+        before = Path("mine.db").read_bytes()
+
+        said = cli("quickstart", "--input", "server.json", "--db", "mine.db")
+
+        assert (said.code, said.out) == (4, "")
+        assert said.err.startswith(f"LogInconsistencyError: event '{edited}' of run ")
+        assert f"activegraph inspect sqlite:///mine.db --run-id {list_runs('sqlite:///mine.db')[0].run_id}" in said.err
+        assert Path("mine.db").read_bytes() == before
+
+    def test_the_patch_that_spoiled_an_object_is_named_and_not_its_creation(self, cli: Cli) -> None:
+        write_log(Path("server.json"), [error("23505", "x")])
+        cli("quickstart", "--input", "server.json", "--db", "mine.db")
+        edited = edit(Path("mine.db"), "type = 'patch.applied'", "json_set(payload, '$.patch.value.status', 5)")
+
+        said = cli("quickstart", "--input", "server.json", "--db", "mine.db")
+
+        assert said.code == 4
+        assert said.err.startswith(f"LogInconsistencyError: event '{edited}' of run ")
+
+    def test_an_unfinished_review_that_was_edited_is_not_gone_on_with(self, cli: Cli) -> None:
+        write_log(Path("server.json"), [error("23505", "x")])
+        cli("quickstart", "--input", "server.json", "--db", "mine.db")
+        alter(Path("mine.db"), "DELETE FROM events WHERE type IN ('review.finished', 'runtime.idle')")
+        edited = edit(
+            Path("mine.db"),
+            "json_extract(payload, '$.object.type') = 'signal'",
+            "json_remove(payload, '$.object.data.count')",
+        )
+        before = Path("mine.db").read_bytes()
+
+        said = cli("quickstart", "--input", "server.json", "--db", "mine.db")
+
+        assert (said.code, said.out) == (4, "")
+        assert said.err.startswith(f"LogInconsistencyError: event '{edited}' of run ")
+        assert Path("mine.db").read_bytes() == before
+
+    def test_a_failure_that_does_not_say_of_what_is_exit_4_and_named(self, cli: Cli) -> None:
+        write_log(Path("server.json"), [error("23505", "x")])
+        cli("quickstart", "--input", "server.json", "--db", "mine.db")
+        edited = edit(Path("mine.db"), "type = 'behavior.completed'", "json_remove(payload, '$.behavior')")
+        alter(Path("mine.db"), "UPDATE events SET type = 'behavior.failed' WHERE id = ?", edited)
+
+        said = cli("quickstart", "--input", "server.json", "--db", "mine.db")
+
+        assert (said.code, said.out) == (4, "")
+        assert said.err.startswith(f"LogInconsistencyError: event '{edited}' of run ")
+
+    def test_what_an_edited_memo_cites_and_is_no_evidence_is_left_out(self, cli: Cli) -> None:
+        write_log(Path("server.json"), [error("23505", "x")])
+        cli("quickstart", "--input", "server.json", "--db", "mine.db")
+        edit(
+            Path("mine.db"),
+            "json_extract(payload, '$.object.type') = 'memo'",
+            "json_set(payload, '$.object.data.findings[0].evidence[0]', 'incident#2')",
+        )
+
+        assert cli("quickstart", "--input", "server.json", "--db", "mine.db").code == 0
 
     def test_a_damaged_review_of_another_log_is_none_of_its_business(self, cli: Cli) -> None:
         write_log(Path("old.json"), [error("23505", "x")])

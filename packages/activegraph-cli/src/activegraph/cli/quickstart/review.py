@@ -14,8 +14,10 @@ from itertools import islice
 from typing import Any, Protocol
 
 from activegraph.cli.quickstart.methods import Method
+from activegraph.cli.quickstart.soundness import check_objects, text_of
 from activegraph.cli.quickstart.text import inspect_command
 from activegraph.core.clock import Clock
+from activegraph.core.event import Event
 from activegraph.core.graph import Graph
 from activegraph.errors import IncompatibleRuntimeState, RunNotFoundError, StoreNotFoundError
 from activegraph.operations.reading import StoredRun, open_run
@@ -30,7 +32,8 @@ from activegraph.packs.incident_review.host import (
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.loading import load_graph
 from activegraph.runtime.runtime import Runtime
-from activegraph.store.runs import fork_run, list_runs, open_store
+from activegraph.store.runs import advice_naming, fork_run, list_runs, open_store
+from activegraph.store.url import parse_store_url
 
 __all__ = ["ReviewInput", "StoredReview", "find_review", "go_on", "reading_review", "stored_review"]
 
@@ -76,7 +79,7 @@ def stored_review(url: str, run_id: str, payload: Mapping[str, Any] | None = Non
     """What a store knows of a run; None if there is none, it is empty, or it is no review (of that input).
 
     Raises:
-        CorruptedEventPayloadError: What it reviews, or how it failed, cannot be read.
+        CorruptedEventPayloadError, LogInconsistencyError: What it reviews, or how it failed, cannot be read.
     """
     try:
         with open_run(url, run_id) as run:
@@ -96,21 +99,23 @@ def stored_review(url: str, run_id: str, payload: Mapping[str, Any] | None = Non
 
 
 def _event_before_failure(run: StoredRun) -> str | None:
-    failed = next((event for event in run.of_types("behavior.failed") if _is_fatal(event.payload)), None)
-    if failed is None:
+    for failed in run.of_types("behavior.failed"):
+        behavior, event_id = _invocation(run.run_id, failed)
+        if _is_fatal(behavior, failed.payload.get("reason")):
+            break
+    else:
         return None
-    wanted = (failed.payload["behavior"], failed.payload["event_id"])
     before = None
     for row in run.sound_rows():
-        if row.type == "behavior.started" and _invocation(row.event().payload) == wanted:
+        if row.type == "behavior.started" and _invocation(run.run_id, row.event()) == (behavior, event_id):
             break
         if row.type != "pattern.matched":  # with it the invocation has begun
             before = row.id
     return before
 
 
-def _invocation(started: Mapping[str, Any]) -> tuple[Any, Any]:
-    return started["behavior"], started["event_id"]
+def _invocation(run_id: str, mark: Event) -> tuple[str, str]:
+    return text_of(run_id, mark, "behavior"), text_of(run_id, mark, "event_id")
 
 
 def find_review(url: str, payload: Mapping[str, Any]) -> StoredReview | None:
@@ -146,6 +151,7 @@ def go_on(
 
     Raises:
         IncompatibleRuntimeState: A behavior failed; the message says which and why.
+        LogInconsistencyError: What is stored is not as a review wrote it; nothing was changed.
     """
     provider = method.make_provider()
     if stored is not None and stored.before_failure is not None:
@@ -194,7 +200,14 @@ def _runtime(
         "durability": method.durability,
     }
     if stored is not None:
-        return Runtime.load(url, stored.run_id, clock=clock, **options)
+        runtime = Runtime.load(url, stored.run_id, clock=clock, **options)
+        try:
+            with advice_naming(parse_store_url(url)):
+                check_objects(runtime.graph)
+        except BaseException:
+            runtime.close()
+            raise
+        return runtime
     graph = Graph(clock=clock, run_id=run_id)
     # Written together with the run itself: there is never a run that doesn't say what it reviews.
     emit_input(graph, review.payload)
@@ -203,22 +216,28 @@ def _runtime(
 
 @contextmanager
 def reading_review(url: str, run_id: str) -> Iterator[Graph]:
-    """The graph of a stored run, to be read while the block lasts; nothing is written."""
-    with closing(open_store(url, run_id, read_only=True)) as store:
-        yield load_graph(store)
+    """The graph of a stored run, to be read while the block lasts; nothing is written.
+
+    Raises:
+        LogInconsistencyError: It is not as a review wrote it.
+    """
+    with advice_naming(parse_store_url(url)), closing(open_store(url, run_id, read_only=True)) as store:
+        graph = load_graph(store)
+        check_objects(graph)
+        yield graph
 
 
 _MAY_FAIL = "incident_review.investigator"
 """The inquiry is then left unresolved, and the review goes on; without any other step there is no memo."""
 
 
-def _is_fatal(failure: Mapping[str, Any]) -> bool:
-    return bool(failure["behavior"] != _MAY_FAIL or not failure.get("reason"))
+def _is_fatal(behavior: str, reason: object) -> bool:
+    return behavior != _MAY_FAIL or not reason
 
 
 def _refuse_failures(runtime: Runtime, method: Method, url: str) -> None:
     for failure in runtime.errors:
-        if not _is_fatal({"behavior": failure.behavior, "reason": failure.reason}):
+        if not _is_fatal(failure.behavior, failure.reason):
             continue
         reason = failure.reason or failure.exception_type
         fix = (

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from activegraph.cli.console import ResultStream
+from activegraph.cli.quickstart.soundness import count_of, damaged, text_of
 from activegraph.core.elements import Object
+from activegraph.core.event import Event
 from activegraph.core.graph import Graph
 from activegraph.errors import DOCS_BASE_URL
 from activegraph.packs.incident_review import __version__
@@ -36,8 +38,14 @@ def inspect_command(url: str, run_id: str | None = None) -> str:
 
 
 def tour_lines(graph: Graph, url: str) -> Iterator[str]:
-    """The default mode: header, trace, first memo, where the others are, what happened, what to try."""
-    memos = graph.objects("memo")
+    """The default mode: header, trace, first memo, where the others are, what happened, what to try.
+
+    Raises:
+        LogInconsistencyError: Before the first line: the run is not as the tour wrote it.
+    """
+    memos, happened = graph.objects("memo"), list(_what_happened(graph))
+    if not memos:
+        raise damaged(graph.run_id, _finished(graph).id, "there is no memo")
     yield "activegraph quickstart: three incidents, reviewed"
     yield ""
     yield f"pack:       incident_review {__version__}"
@@ -54,7 +62,7 @@ def tour_lines(graph: Graph, url: str) -> Iterator[str]:
     yield from wrapped(f"The other memos: {others}. The whole run is in", indent=0)
     yield f"  {url}"
     yield ""
-    yield from _what_happened(graph)
+    yield from happened
     yield ""
     yield from _try_next(url)
 
@@ -70,7 +78,8 @@ def _trace_lines(graph: Graph) -> Iterator[str]:
 
 def _what_happened(graph: Graph) -> Iterator[str]:
     events = graph.events
-    behaviors = {event.payload["behavior"] for event in events if event.type.endswith("behavior.started")}
+    started = (event for event in events if event.type.endswith("behavior.started"))
+    behaviors = {text_of(graph.run_id, event, "behavior") for event in started}
     asked = sum(event.type == "llm.requested" for event in events)
     called = sum(event.type == "tool.requested" for event in events)
     yield "What just happened"
@@ -99,15 +108,19 @@ def _try_next(url: str) -> Iterator[str]:
 
 
 def log_lines(graph: Graph, url: str) -> Iterator[str]:
-    """The review of somebody's own log: what was found in it, each memo, and where the run is."""
-    asked, finished = graph.events[0].payload, _totals(graph)
+    """The review of somebody's own log: what was found in it, each memo, and where the run is.
+
+    Raises:
+        LogInconsistencyError: Before the first line: the run is not as the review wrote it.
+    """
+    run_id, finished = graph.run_id, _finished(graph)
+    name = text_of(run_id, graph.events[0], "name")
+    lines, unreadable = (count_of(run_id, finished, key) for key in ("lines", "unreadable_lines"))
     incidents = graph.objects("incident")
-    yield from wrapped(
-        f"{printable(asked['name'])}: {counted(len(incidents), 'incident')} in {counted(finished['lines'], 'line')}",
-        indent=0,
-    )
-    if finished["unreadable_lines"]:
-        yield f"{counted(finished['unreadable_lines'], 'line')} could not be read"
+    found = f"{counted(len(incidents), 'incident')} in {counted(lines, 'line')}"
+    yield from wrapped(f"{printable(name)}: {found}", indent=0)
+    if unreadable:
+        yield f"{counted(unreadable, 'line')} could not be read"
     yield ""
     for number, incident in enumerate(incidents, 1):
         yield _incident_line(number, incident)
@@ -123,11 +136,14 @@ def log_lines(graph: Graph, url: str) -> Iterator[str]:
 
 def _incident_line(number: int, incident: Object) -> str:
     data = incident.data
-    when = f"{data['first_at'][:10]} {between(data['first_at'], data['last_at'])}"
-    if data["first_at"][:10] != data["last_at"][:10]:
-        when = between(data["first_at"], data["last_at"])
+    first_at, last_at = data.get("first_at"), data.get("last_at")
+    when = "at no known time"
+    if first_at and last_at:
+        when = between(first_at, last_at)
+        if first_at[:10] == last_at[:10]:
+            when = f"{first_at[:10]} {when}"
     return f"{number:>3}. {when}, {data['severity']}, {counted(data['signals'], 'kind of signal', 'kinds of signals')}"
 
 
-def _totals(graph: Graph) -> Any:
-    return next(event.payload for event in reversed(graph.events) if event.type == FINISHED_EVENT)
+def _finished(graph: Graph) -> Event:
+    return next(event for event in reversed(graph.events) if event.type == FINISHED_EVENT)

@@ -133,7 +133,7 @@ def _quote(evidence: Object, indent: int, stance: str) -> list[str]:
 
 def _evidence(graph: Graph, ids: Sequence[str]) -> list[Object]:
     found = (graph.get_object(id) for id in ids)
-    return [each for each in found if each is not None]
+    return [each for each in found if each is not None and each.type == "evidence"]
 
 
 def _unresolved(graph: Graph, inquiries: Sequence[Any]) -> list[str]:
@@ -144,7 +144,7 @@ def _unresolved(graph: Graph, inquiries: Sequence[Any]) -> list[str]:
         lines += wrapped(printable(inquiry["question"]))
         for id in inquiry["signals"]:
             signal = graph.get_object(id)
-            if signal is None:
+            if signal is None or signal.type != "signal":
                 continue
             head = f"    line {signal.data['lines'][0] if signal.data['lines'] else '?'}"
             times = f" ({signal.data['count']:,}x)" if signal.data["count"] > 1 else ""
