@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import heapq
 import json
 import pickle
 from typing import Any
@@ -91,6 +92,13 @@ def test_a_frozen_list_refuses_every_change_at_any_depth(write: Any) -> None:
         with pytest.raises(TypeError):
             write(place)
     assert value == {"a": [1, {"b": 2}], "c": {"d": []}}
+
+
+def test_what_reaches_past_the_refusal_reaches_no_other_value() -> None:
+    # C code that takes any list, and asks no method.
+    heapq.heappush(frozen()["c"]["d"], 1)
+
+    assert frozen()["c"]["d"] == freeze([]) == []
 
 
 def test_the_refusal_names_both_ways() -> None:

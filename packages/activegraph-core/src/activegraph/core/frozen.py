@@ -78,9 +78,6 @@ class FrozenList(list[Any]):
 _new_dict, _fill_dict = dict.__new__, dict.update
 _new_list, _fill_list = list.__new__, list.extend
 
-_EMPTY_LIST = _new_list(FrozenList)
-"""Nobody can add to it, so one is enough: most elements have no evidence."""
-
 
 def freeze(tree: Any) -> Any:
     """A freshly decoded tree as frozen values. The tree's own containers are taken apart."""
@@ -94,8 +91,6 @@ def freeze(tree: Any) -> Any:
         _fill_dict(frozen, tree)
         return frozen
     if kind is list:
-        if not tree:
-            return _EMPTY_LIST
         for place, item in enumerate(tree):
             kind = type(item)
             if kind is dict or kind is list:
