@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from copy import copy
+from functools import partial
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -97,6 +98,8 @@ class GraphWriter:
         self._dropped_provenance_of: set[str | None] = set()
         self._types: dict[str, bytes] = {}
         """Types of objects that were met, as canonical text."""
+        self._draw = ids.event if type(ids) is IDGen else partial(_checked_id, ids)
+        """Gives the next event id; one of a user's own making is checked, as a header field has to be."""
         self._time = ""
         """What the clock said last; one that says the same again need not be checked again."""
 
@@ -109,13 +112,13 @@ class GraphWriter:
             if timestamp is not self._time:
                 timestamp = self._time = check_header("timestamp", timestamp)
         if id is None:
-            id = self.ids.event()
+            id = self._draw()
         return canonical_event(id, type, payload, stamp.actor, stamp.frame_id, stamp.caused_by, timestamp)
 
     def stop(self, type: str, payload: bytes, stamp: Stamp) -> Event:
         """An event that says that the run has stopped: a run that was stopped goes on with the ids of one that was not."""
         now = self.now()
-        return self.event(type, payload, stamp, now, self.ids.stop())
+        return self.event(type, payload, stamp, now, check_header("id", self.ids.stop()))
 
     def now(self) -> str:
         """The clock's time, read before any id is drawn: a clock that fails consumes none.
@@ -136,13 +139,12 @@ class GraphWriter:
         data: dict[str, Any],
         evidence: Sequence[str] | None = None,
         *,
-        object_id: str | None = None,
+        begun: tuple[str, str] | None = None,
         recorded: bool = False,
     ) -> ObjectState:
-        """Emit `object.created`; the id is the next one unless it was drawn before."""
+        """Emit `object.created`; its time and id are those that it was begun with, else they are read and drawn here."""
         type, encoded_type, encoded, references = self._encode_object(stamp, type, data, evidence, recorded)
-        now = self.now()
-        id = self.ids.object(type) if object_id is None else object_id
+        now, id = (self.now(), self.ids.object(type)) if begun is None else begun
         payload = object_created(encode_plain(id), encoded_type, encoded, self._provenance(stamp, now, references))
         take(self.event("object.created", payload, stamp, now))
         return self.projection.objects[id]
@@ -371,6 +373,11 @@ class GraphWriter:
 
     def _provenance(self, stamp: Stamp, now: str, evidence: bytes) -> bytes:
         return provenance(stamp, timestamp=now, run_id=self.run_id, evidence=evidence, created_by=stamp.actor)
+
+
+def _checked_id(ids: IDGen) -> str:
+    id: str = check_header("id", ids.event())
+    return id
 
 
 def _require_fits(payload: bytes, value: Any, path: str) -> None:

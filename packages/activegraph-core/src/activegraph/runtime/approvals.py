@@ -141,8 +141,9 @@ def propose_object(step: Invocation, object_type: str, data: dict[str, Any], rea
     step.writer.check_object(step.stamp, object_type, data)
     payload["data"] = _recordable(step, object_type, data)
     encode_payload_bytes(payload)  # refused data must draw no id
+    now = step.writer.now()
     payload["approval_id"] = approval_id = step.writer.ids.approval()
-    step.take(step.writer.event("approval.proposed", encode_payload_bytes(payload), step.stamp))
+    step.take(step.writer.event("approval.proposed", encode_payload_bytes(payload), step.stamp, now))
     stamp = step.stamp
     if stamp.llm_request_event_id is not None:
         calls = Calls(stamp.llm_request_event_id, stamp.tool_request_event_ids)
@@ -173,8 +174,10 @@ def approve(engine: Engine, approval_id: str, approved_by: str | None) -> str:
     who = check_header("actor", approved_by) or "user"
     writer, recorder = engine.writer, engine.recorder
     writer.check_object(Stamp(who, proposed, engine.frame_id), approval.object_type, approval.data, recorded=True)
-    object_id = writer.ids.object(approval.object_type)
     with recorder.transaction():
+        # Both times before anything is recorded: a clock that fails leaves no grant without its object.
+        granted_at, made_at = writer.now(), writer.now()
+        object_id = writer.ids.object(approval.object_type)
         granted = writer.event(
             "approval.granted",
             encode_payload_bytes(
@@ -186,12 +189,12 @@ def approve(engine: Engine, approval_id: str, approved_by: str | None) -> str:
                 }
             ),
             Stamp("runtime", proposed, engine.frame_id),
+            granted_at,
         )
         recorder.record(granted)
         stamp = Stamp(who, granted.id, engine.frame_id, *proposal.calls)
-        writer.add_object(
-            recorder.record, stamp, approval.object_type, approval.data, object_id=object_id, recorded=True
-        )
+        begun = made_at, object_id
+        writer.add_object(recorder.record, stamp, approval.object_type, approval.data, begun=begun, recorded=True)
         engine.approvals.settle(approval_id)
     return object_id
 

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from activegraph.behaviors.base import AnyBehavior
 from activegraph.behaviors.registry import get_registry, watch_registry
 from activegraph.core.clock import monotonic_of
+from activegraph.core.codec import check_header
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.graph import Graph
 from activegraph.core.log import LogStore
@@ -124,10 +125,11 @@ class Engine:
         """Seconds for measuring durations; a clock that cannot measure stands still."""
         self.explicit = behaviors
         self.frame = frame
-        self.frame_id: str | None = getattr(frame, "id", None)
-        if frame is not None and self.frame_id is None:
+        id = getattr(frame, "id", None)
+        if frame is not None and id is None:
             # Drawn when the graph is attached to: until then the construction may fail.
-            self.frame_id = copy(graph.ids).frame()
+            id = copy(graph.ids).frame()
+        self.frame_id: str | None = check_header("frame_id", id)
         self.policy = policy
         self.budget = budget
         self.seed = seed

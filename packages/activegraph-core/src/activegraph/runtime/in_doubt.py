@@ -197,7 +197,7 @@ def _record(engine: Engine, request: Event, payload: bytes) -> None:
     for event in cut.prefix:
         ids.saw_event_id(event.id)
     writer, stamp = engine.writer, Stamp(request.actor, request.id, engine.frame_id)
-    answer = writer.event("tool.responded", payload, stamp, writer.now(), ids.event())
+    answer = writer.event("tool.responded", payload, stamp, writer.now(), check_header("id", ids.event()))
     engine.recorder.record(answer)
     engine.recorder.commit_step(engine.host_sync)
     cut.prefix.append(answer)

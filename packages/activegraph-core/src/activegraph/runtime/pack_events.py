@@ -69,7 +69,14 @@ def _fields(event: Event) -> dict[str, Any]:
 
 def record_pack(engine: Engine, payload: bytes) -> Event:
     """Emit `pack.loaded`."""
-    event = engine.writer.event("pack.loaded", payload, Stamp("runtime", None, engine.frame_id))
+    return _record(engine, _loaded(engine, payload))
+
+
+def _loaded(engine: Engine, payload: bytes) -> Event:
+    return engine.writer.event("pack.loaded", payload, Stamp("runtime", None, engine.frame_id))
+
+
+def _record(engine: Engine, event: Event) -> Event:
     engine.recorder.record_from_host(event)
     engine.pack_events.append(event)
     return event
@@ -79,8 +86,11 @@ def record_packs(engine: Engine) -> None:
     """Emit the `pack.loaded` of packs that were given at construction and are new to the log."""
     waiting = engine.unrecorded_packs
     while waiting:
-        pack, payload = waiting.popleft()
-        say_loaded(engine, pack.name, pack.version, record_pack(engine, payload).id)
+        pack, payload = waiting[0]
+        event = _loaded(engine, payload)
+        # Only now, since a clock that fails leaves it waiting; and before listeners hear of it, who may change the graph.
+        waiting.popleft()
+        say_loaded(engine, pack.name, pack.version, _record(engine, event).id)
 
 
 def warn_of_absent_packs(engine: Engine) -> None:

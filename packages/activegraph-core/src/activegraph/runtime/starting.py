@@ -76,9 +76,10 @@ def emit_goal(engine: Engine, goal: str, actor: str) -> None:
     """Record the goal with the run, restart the budget's seconds and emit `goal.created`."""
     stamp = Stamp(check_header("actor", actor), None, engine.frame_id)
     payload = encode_payload_bytes({"goal": goal})
+    now = engine.writer.now()
     engine.budget.start()
     engine.facts.set_goal(goal)
-    engine.recorder.record(engine.writer.event("goal.created", payload, stamp))
+    engine.recorder.record(engine.writer.event("goal.created", payload, stamp, now))
     engine.recorder.commit_step(engine.step_sync)
 
 
