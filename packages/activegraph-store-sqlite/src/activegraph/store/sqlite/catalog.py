@@ -88,8 +88,11 @@ COPY_PREFIX = """
 INSERT INTO events (run_id, position, id, type, actor, payload, frame_id, caused_by, timestamp, digest)
 SELECT ?, position, id, type, actor, payload, frame_id, caused_by, timestamp, digest
 FROM events
-WHERE run_id = ? AND position <= ?
+WHERE run_id = ? AND position BETWEEN ? AND ?
 ORDER BY position"""
+
+_COPIED_AT_ONCE = 500
+"""Rows of one copying statement: as it reads the table, SQLite takes them through another one in memory."""
 
 
 def list_runs(location: Location) -> list[RunRecord]:
@@ -165,7 +168,10 @@ def fork_run(
             None if parent.setup_count is None else min(parent.setup_count, position),
         )
         connection.execute(UPSERT_RUN, tuple(fields.__dict__.values()))
-        copied = connection.execute(COPY_PREFIX, (new_run_id, parent_run_id, position)).rowcount
+        copied = 0
+        for start in range(1, position + 1, _COPIED_AT_ONCE):
+            stop = min(start + _COPIED_AT_ONCE - 1, position)
+            copied += connection.execute(COPY_PREFIX, (new_run_id, parent_run_id, start, stop)).rowcount
         if copied != position:
             raise missing_position(parent_run_id, _first_hole(connection, parent_run_id), position)
         if extra_events:

@@ -77,6 +77,8 @@ def open_for_writing(location: Location, *, synchronous: str, busy_timeout: floa
                 _set_wal(connection, location, timeout)
                 create_schema(connection, location)
             connection.execute(f"PRAGMA synchronous={synchronous}")
+            # What a statement needs beside the database is as small as its batch, and no other directory has to be writable.
+            connection.execute("PRAGMA temp_store=MEMORY")
             _set_wal(connection, location, timeout)
             if fresh:
                 sync_directory(location)
