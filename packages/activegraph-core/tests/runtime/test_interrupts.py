@@ -175,25 +175,46 @@ def begun(disk: Disk) -> Runtime:
     return runtime
 
 
-@pytest.mark.parametrize("offset", range(8))
-def test_a_run_that_is_interrupted_at_any_line_ends_like_one_that_was_not(offset: int) -> None:
+def interrupted(line: int) -> Disk | None:
+    """What a run leaves that is interrupted at a line and gone on with; None where it ends before."""
+    disk = new_disk()
+    runtime = begun(disk)
+    try:
+        with AtLine(line):
+            runtime.run_until_idle()
+        return None
+    except KeyboardInterrupt:
+        pass
+    try:
+        runtime.run_until_idle()
+    except (IncompatibleRuntimeState, ConcurrentWriterError):
+        Runtime.load(disk.url, RUN, behaviors=BEHAVIORS).run_until_idle()
+    return disk
+
+
+@pytest.fixture
+def expected() -> list[tuple[Any, ...]]:
+    """What a run tells that is not interrupted."""
     whole = new_disk()
     begun(whole).run_until_idle()
-    expected = told(whole.events(RUN))
+    return told(whole.events(RUN))
+
+
+@pytest.mark.parametrize("offset", range(8))
+def test_a_run_that_is_interrupted_at_any_line_ends_like_one_that_was_not(offset: int, expected: Any) -> None:
     line = 1 + offset * 37
-    while True:
-        disk = new_disk()
-        runtime = begun(disk)
-        try:
-            with AtLine(line):
-                runtime.run_until_idle()
-            break
-        except KeyboardInterrupt:
-            pass
-        try:
-            runtime.run_until_idle()
-        except (IncompatibleRuntimeState, ConcurrentWriterError):
-            Runtime.load(disk.url, RUN, behaviors=BEHAVIORS).run_until_idle()
-        assert told(disk.events(RUN)) == expected, f"interrupted at line {line}"
+    while (left := interrupted(line)) is not None:
+        assert told(left.events(RUN)) == expected, f"interrupted at line {line}"
         line += 8 * 37
     assert line > 1000
+
+
+def test_so_does_one_that_is_interrupted_anywhere_while_it_stops(expected: Any) -> None:
+    runtime, counting = begun(new_disk()), AtLine(10**9)
+    with counting:
+        runtime.run_until_idle()
+    lines = 10**9 - counting.left
+
+    for line in range(lines - 150, lines):
+        left = interrupted(line)
+        assert left is None or told(left.events(RUN)) == expected, f"interrupted at line {line}"

@@ -25,6 +25,7 @@ from activegraph.errors.base import shown
 
 if TYPE_CHECKING:
     from activegraph.runtime.engine import Engine
+    from activegraph.runtime.points import CutOff
     from activegraph.tools.base import Tool
 
 __all__ = ["UNSET", "refuse_doubt", "resolve_tool"]
@@ -50,8 +51,7 @@ def refuse_doubt(engine: Engine) -> None:
     if request is None or engine.cut is None:
         return
     if request.id not in engine.cut.in_doubt:
-        _say_in_doubt(engine, request)
-        engine.cut.in_doubt.add(request.id)
+        _say_in_doubt(engine, engine.cut, request)
     from activegraph.tools.context import idempotency_key
 
     payload = request.payload
@@ -137,7 +137,7 @@ def _tool_named(engine: Engine, name: str) -> Tool | None:
     return engine.model_behaviors.collect_tools(behaviors).get(name)
 
 
-def _say_in_doubt(engine: Engine, request: Event) -> None:
+def _say_in_doubt(engine: Engine, cut: CutOff, request: Event) -> None:
     from activegraph.tools.context import idempotency_key
 
     payload = request.payload
@@ -151,6 +151,8 @@ def _say_in_doubt(engine: Engine, request: Event) -> None:
         }
     )
     event = engine.writer.stop("tool.in_doubt", doubt, Stamp(request.actor, request.id, engine.frame_id))
+    # Before it is recorded: an interrupt in between must not have it said twice.
+    cut.in_doubt.add(request.id)
     engine.last_stop = ("tool.in_doubt", None)
     engine.recorder.record(event)
     engine.recorder.commit_step(engine.host_sync)

@@ -186,9 +186,15 @@ def _stop(engine: Engine, type: str, turn: Turn | None) -> None:
             payload["next"] = _next(engine, turn)
         build = engine.writer.event if type == "runtime.idle" else engine.writer.stop
         stamp = Stamp("runtime", None, engine.frame_id)
-        engine.recorder.record(build(type, encode_payload_bytes(payload), stamp))
-        engine.last_stop = (type, exhausted_by)
-        engine.worked = False
+        event = build(type, encode_payload_bytes(payload), stamp)
+        try:
+            engine.recorder.record(event)
+            engine.last_stop = (type, exhausted_by)
+            engine.worked = False
+        except BaseException as error:
+            # An interrupt: the next call would write the same again.
+            engine.recorder.stop(error)
+            raise
     engine.recorder.commit_step(engine.host_sync)
     if is_news and type != "runtime.paused":
         what = "run idle" if type == "runtime.idle" else f"run stopped: budget {exhausted_by}"
