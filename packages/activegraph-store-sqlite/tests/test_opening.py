@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +209,10 @@ def test_not_even_the_write_ahead_log_of_somebody_elses_database_is_moved(tmp_pa
         ("UPDATE meta SET value = '9' WHERE key = 'codec_version'", SCHEMA_VERSION),
         ("DELETE FROM meta WHERE key = 'codec_version'", SCHEMA_VERSION),
         ("DROP TABLE events", SCHEMA_VERSION),
+        ("ALTER TABLE events RENAME COLUMN actor TO who", SCHEMA_VERSION),
+        ("ALTER TABLE events DROP COLUMN digest", SCHEMA_VERSION),
+        ("ALTER TABLE runs DROP COLUMN label", SCHEMA_VERSION),
+        ("ALTER TABLE runs RENAME COLUMN setup_count TO setup", SCHEMA_VERSION),
     ],
 )
 def test_another_layout_is_refused_in_every_function_and_untouched(
@@ -252,6 +258,41 @@ def test_another_layout_is_refused_in_every_function_and_untouched(
         (line,) = [r for r in caplog.records if r.levelno == logging.CRITICAL]
         assert line.getMessage() == f"schema mismatch: found {found}, expected {SCHEMA_VERSION}"
     assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("DROP TABLE events", "its table events,"),
+        ("ALTER TABLE events DROP COLUMN digest", "its column events.digest,"),
+        ("ALTER TABLE runs RENAME TO old_runs", "its table runs,"),
+    ],
+)
+def test_what_is_missing_of_a_layout_is_named(tmp_path: Path, statement: str, named: str) -> None:
+    path = tmp_path / "a.db"
+    SQLiteEventStore(path, "run_a").close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
+
+    with pytest.raises(
+        SchemaVersionMismatch, match=re.escape(f"has schema version '{SCHEMA_VERSION}' without {named}")
+    ):
+        SQLiteEventStore(path, "run_a")
+
+
+def test_columns_and_indexes_that_somebody_added_are_nobodys_business(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with SQLiteEventStore(path, "run_a") as store:
+        store.append_many(events(1, 2))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE events ADD COLUMN note TEXT")
+        connection.execute("ALTER TABLE runs ADD COLUMN owner TEXT DEFAULT 'us'")
+        connection.execute("CREATE INDEX by_time ON events (timestamp)")
+
+    with SQLiteEventStore(path, "run_a") as store:
+        store.append_many(events(3, 4))
+    with SQLiteEventStore(path, "run_a", read_only=True) as store:
+        assert [e.id for e in store.iter_events()] == [e.id for e in events(1, 4)]
 
 
 def test_a_link_leads_to_the_log_beside_the_file(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Set as AbstractSet
 
 from activegraph.core.clock import Clock
 from activegraph.core.log_lines import error_fields, say
@@ -18,6 +19,7 @@ __all__ = [
     "check_schema",
     "create_schema",
     "ddl",
+    "lacking",
     "log_mismatch",
     "mismatch",
     "versions",
@@ -25,6 +27,17 @@ __all__ = [
 
 SCHEMA_VERSION = "2"
 CODEC_VERSION = "1"
+
+_OLD_COLUMNS = {
+    "events": "seq run_id id type actor payload frame_id caused_by timestamp",
+    "runs": "run_id parent_run_id forked_at_event_id label created_at goal frame_id",
+}
+_NEW_COLUMNS = {"events": "position digest", "runs": "setup_count"}
+
+_OLD = {f"{table}.{name}" for table, names in _OLD_COLUMNS.items() for name in names.split()}
+_NEW = {f"{table}.{name}" for table, names in _NEW_COLUMNS.items() for name in names.split()}
+_COLUMNS: dict[object, AbstractSet[str]] = {"1": frozenset(_OLD), SCHEMA_VERSION: frozenset(_OLD | _NEW)}
+"""By version of the schema: what is read and written, as `table.column`. More may be there."""
 
 _logger = logging.getLogger("activegraph.store")
 
@@ -81,11 +94,19 @@ CREATE TABLE IF NOT EXISTS meta (
 
 _STATEMENTS = (CREATE_EVENTS, CREATE_RARE_TYPES, CREATE_RUNS, CREATE_RUNS_PARENT, CREATE_META)
 
+_AS_MADE = [made.strip().replace("IF NOT EXISTS ", "") for made in (CREATE_EVENTS, CREATE_RUNS)]
+"""How the database keeps the statements that made our tables, as long as nobody has altered them."""
+
 SELECT_VERSIONS = """
 SELECT
     (SELECT value FROM meta WHERE key = 'schema_version'),
     (SELECT value FROM meta WHERE key = 'codec_version'),
-    (SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('events', 'runs'))"""
+    (SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'events'),
+    (SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'runs')"""
+SELECT_COLUMNS = """
+SELECT tables.name || '.' || lower(columns.name)
+FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns
+WHERE tables.type = 'table' AND tables.name IN ('events', 'runs')"""
 SELECT_ANY_TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' LIMIT 1"
 INSERT_META = "INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)"
 
@@ -106,12 +127,12 @@ def check_schema(connection: sqlite3.Connection, location: Location, *, may_crea
         SchemaVersionMismatch: Another layout, or somebody else's tables; nothing was touched.
         StoreNotFoundError: No tables, and none may be made.
     """
-    if versions(connection) == (SCHEMA_VERSION, CODEC_VERSION, 2):
+    if _are_ours(*versions(connection)):
         return True
     if connection.execute(SELECT_ANY_TABLE).fetchone() is not None:
         # Another process may have made the tables since the first look.
         found = versions(connection)
-        if found == (SCHEMA_VERSION, CODEC_VERSION, 2):
+        if _are_ours(*found):
             return True
         raise mismatch(location, *found)
     if may_create:
@@ -125,16 +146,27 @@ def check_schema(connection: sqlite3.Connection, location: Location, *, may_crea
     )
 
 
-def versions(connection: sqlite3.Connection) -> tuple[object, object, int]:
-    """Versions of schema and codec that the database names, None without, and how many of our two tables it has."""
+def _are_ours(schema: object, codec: object, columns: AbstractSet[str]) -> bool:
+    return (schema, codec) == (SCHEMA_VERSION, CODEC_VERSION) and not lacking(schema, columns)
+
+
+def lacking(schema: object, columns: AbstractSet[str]) -> AbstractSet[str]:
+    """What a database of a version that can be read lacks of its columns; `columns` are those that it has."""
+    return _COLUMNS.get(schema, frozenset()) - columns
+
+
+def versions(connection: sqlite3.Connection) -> tuple[object, object, AbstractSet[str]]:
+    """Versions of schema and codec that the database names, None without, and the columns of our tables as `table.column`."""
     try:
-        found: tuple[object, object, int] = connection.execute(SELECT_VERSIONS).fetchone()
+        schema, codec, *made = connection.execute(SELECT_VERSIONS).fetchone()
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
             raise
         # No `meta` table, or one of another kind.
-        return None, None, 0
-    return found
+        return None, None, frozenset()
+    if made == _AS_MADE:
+        return schema, codec, _COLUMNS[SCHEMA_VERSION]
+    return schema, codec, frozenset(column for (column,) in connection.execute(SELECT_COLUMNS))
 
 
 def create_schema(connection: sqlite3.Connection, location: Location) -> None:
@@ -171,14 +203,14 @@ def _distribution_version() -> str:
         return "unknown"
 
 
-def mismatch(location: Location, schema: object, codec: object, tables: int) -> SchemaVersionMismatch:
+def mismatch(location: Location, schema: object, codec: object, columns: AbstractSet[str]) -> SchemaVersionMismatch:
     """The error for a layout that is not this one; `schema` is None where the database does not say."""
     from activegraph import __version__
 
     shown, readable = "none" if schema is None else repr(schema), repr(SCHEMA_VERSION)
-    is_damaged = schema == SCHEMA_VERSION and tables != 2
+    is_damaged = bool(missing := sorted(lacking(schema, columns)))
     if is_damaged:
-        shown += " without its tables"
+        shown += f" without {_named(missing, columns)}"
     elif schema == SCHEMA_VERSION:
         shown, readable = f"{shown} with codec {codec!r}", f"{readable} with codec {CODEC_VERSION!r}"
     return SchemaVersionMismatch(
@@ -195,6 +227,16 @@ def mismatch(location: Location, schema: object, codec: object, tables: int) -> 
             "driver": "sqlite",
         },
     )
+
+
+def _named(missing: list[str], columns: AbstractSet[str]) -> str:
+    """The tables that are missing, else the first missing columns."""
+    present = {column.partition(".")[0] for column in columns}
+    tables = sorted({column.partition(".")[0] for column in missing} - present)
+    if tables:
+        return f"its table{'s' * (len(tables) > 1)} {' and '.join(tables)}"
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    return f"its column{'s' * (len(missing) > 1)} {', '.join(missing[:3])}{more}"
 
 
 def log_mismatch(error: SchemaVersionMismatch) -> None:

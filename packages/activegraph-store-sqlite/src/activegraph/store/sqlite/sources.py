@@ -16,7 +16,7 @@ from activegraph.store.records import RunFields
 from activegraph.store.sqlite import catalog, reads
 from activegraph.store.sqlite.location import Location
 from activegraph.store.sqlite.reading import ReadOnlyDatabase
-from activegraph.store.sqlite.schema import check_schema, versions
+from activegraph.store.sqlite.schema import check_schema, lacking, versions
 
 __all__ = ["FileRuns"]
 
@@ -84,8 +84,8 @@ def _check_known(connection: sqlite3.Connection, location: Location) -> None:
 
 
 def _is_old(connection: sqlite3.Connection) -> bool:
-    schema, _, tables = versions(connection)
-    return str(schema) == "1" and tables == 2
+    schema, _, columns = versions(connection)
+    return schema == "1" and not lacking(schema, columns)
 
 
 def _old_runs(connection: sqlite3.Connection) -> list[RunRecord]:
