@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
-from activegraph.errors import ConcurrentWriterError, SchemaVersionMismatch, StoreNotFoundError, StoreUnavailableError
+from activegraph.errors import (
+    ConcurrentWriterError,
+    LogInconsistencyError,
+    SchemaVersionMismatch,
+    StoreNotFoundError,
+    StoreUnavailableError,
+)
 from activegraph.store import fork_run, get_run, list_runs, most_recent_run_id, open_store, verify_run
 from activegraph.store.postgres import SCHEMA_VERSION, PostgresEventStore
 from support.postgres_events import ask, batch, ids
@@ -56,6 +62,24 @@ def test_opening_for_writing_makes_the_tables_once_and_no_run(postgres_url: str)
     assert ask(postgres_url, "SELECT count(*) FROM meta") == [(4,)]
     assert list_runs(postgres_url) == []
     assert most_recent_run_id(postgres_url) is None
+
+
+@pytest.mark.parametrize(
+    "change", ["ALTER TABLE events DROP COLUMN actor", "ALTER TABLE events RENAME COLUMN payload_text TO body"]
+)
+def test_a_column_that_is_gone_is_damage_and_named(postgres_url: str, change: str) -> None:
+    with PostgresEventStore(postgres_url, "run_a") as store:
+        store.append_many(batch(1, 2))
+    ask(postgres_url, change)
+
+    for use in (
+        lambda: PostgresEventStore(postgres_url, "run_a").append_many(batch(3, 3)),
+        lambda: list(PostgresEventStore(postgres_url, "run_a", read_only=True).iter_events()),
+    ):
+        with pytest.raises(LogInconsistencyError, match=r"actor|payload_text") as refusal:
+            use()
+        assert refusal.value.context == {"run_id": "run_a", "reason": "malformed", "driver": "postgres"}
+    assert ask(postgres_url, "SELECT count(*) FROM events") == [(2,)]
 
 
 def test_create_schema_off_never_makes_tables_and_says_how_to(postgres_url: str) -> None:

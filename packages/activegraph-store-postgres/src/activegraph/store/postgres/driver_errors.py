@@ -47,6 +47,7 @@ _REASON_BY_STATE = {
 _REASON_BY_CLASS = {"08": "lost", "28": "connect", "57": "lost"}
 
 _MISSING = {"42P01", "3F000"}
+_NO_SUCH_COLUMN = "42703"
 _TOO_LARGE_FOR_KEY = "54000"
 
 
@@ -90,6 +91,8 @@ def translate(error: BaseException, place: Place, run_id: str | None, *, writing
     state = getattr(error, "sqlstate", None) or ""
     if state in _MISSING:
         return not_found(place, "its tables are missing")
+    if state == _NO_SUCH_COLUMN:
+        return _altered(error, place, run_id)
     if state[:2] == "XX":
         return _damaged(error, place, run_id)
     if state == _TOO_LARGE_FOR_KEY:
@@ -161,6 +164,20 @@ def _damaged(error: BaseException, place: Place, run_id: str | None) -> LogIncon
     )
     log_inconsistency(damaged, run_id)
     return damaged
+
+
+def _altered(error: BaseException, place: Place, run_id: str | None) -> LogInconsistencyError:
+    text = place.mask(getattr(getattr(error, "diag", None), "message_primary", None) or str(error))
+    altered = LogInconsistencyError(
+        f"the tables of {place.safe_url} are not as they were made: {text}",
+        what_failed=f"Using {place.safe_url}: {text}. Nothing was stored.",
+        why="The layout that the database names has columns that its tables lack.",
+        how_to_fix=f"See which ones there are (psql '{place.safe_url}' -c '\\d events'), and which there should be:\n"
+        "    python -m activegraph.store.postgres --ddl",
+        context={"run_id": run_id, "reason": "malformed", "driver": DRIVER},
+    )
+    log_inconsistency(altered, run_id)
+    return altered
 
 
 def _malformed(error: BaseException, place: Place, run_id: str | None) -> LogInconsistencyError:
