@@ -73,12 +73,14 @@ def test_another_thread_can_call_nothing_while_a_run_is_working(name: str, tmp_p
 
 
 @pytest.mark.parametrize("name", [name for name in CALLS if name != "Runtime"])
-def test_a_transaction_is_part_of_no_other_call(name: str, tmp_path: Path) -> None:
+def test_no_other_call_is_part_of_a_transaction_and_the_refusal_names_it(name: str, tmp_path: Path) -> None:
     runtime = new([], persist_to=tmp_path / "run.db")
     with runtime.graph.transaction():
         emit(runtime, "a")
-        assert refused(CALLS[name], runtime)
+        with pytest.raises(IncompatibleRuntimeState) as refusal:
+            CALLS[name](runtime)
 
+    assert "called inside `graph.transaction()`" in refusal.value.summary
     assert types_of(runtime) == ["a"]
 
 

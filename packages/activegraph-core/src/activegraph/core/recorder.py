@@ -170,8 +170,10 @@ class Recorder:
             IncompatibleRuntimeState: A `run_*` is on a stack already, or a transaction is open.
         """
         with self._stack_lock:
-            if self.runner is not None or self.transactions:
+            if self.runner is not None:
                 raise refusals.working(self.run_id, operation)
+            if self.transactions:
+                raise refusals.in_transaction(self.run_id, operation)
             self.runner = get_ident()
         self.informing = wants_lines()
 

@@ -23,7 +23,7 @@ def working(run_id: str, operation: str) -> IncompatibleRuntimeState:
     """For a call that would be a second loop inside or beside the first."""
     return IncompatibleRuntimeState(
         f"`{operation}` was called while run {run_id!r} is working",
-        what_failed=f"`{operation}` from a behavior, a listener, another thread or an open `graph.transaction()`.",
+        what_failed=f"`{operation}` from a behavior, a listener or another thread.",
         why="Events are dispatched one after the other by one loop; a second one inside it would change their order.",
         how_to_fix="Emit an event and let the running loop dispatch it, or call again when the first call has returned.",
         context={"run_id": run_id, "operation": operation},
@@ -31,11 +31,11 @@ def working(run_id: str, operation: str) -> IncompatibleRuntimeState:
 
 
 def in_transaction(run_id: str, operation: str) -> IncompatibleRuntimeState:
-    """For a call that is a step of its own, inside another one."""
+    """For a call that commits steps of its own, inside another one."""
     return IncompatibleRuntimeState(
         f"`{operation}` was called inside `graph.transaction()` of run {run_id!r}",
         what_failed=f"`{operation}` while a transaction is open.",
-        why="It is a step of its own, with its own place in the log.",
+        why="It commits steps of its own, each with its place in the log.",
         how_to_fix="Call it before or after the `with` block.",
         context={"run_id": run_id, "operation": operation},
     )
