@@ -13,6 +13,7 @@ from activegraph.core.event import Event
 from activegraph.core.graph import Graph
 from activegraph.core.slices import WholeGraph
 from activegraph.core.view import View
+from activegraph.errors import InvalidArgumentType
 from hypothesis import given
 from hypothesis.strategies import integers, lists, none, sampled_from, tuples
 
@@ -123,11 +124,37 @@ def test_a_look_costs_what_it_gives_however_large_the_graph(ask: Callable[[View]
     assert costs[0] == costs[1]
 
 
-@pytest.mark.parametrize("name", [7, ["t"], {}])
-def test_what_cannot_be_a_name_is_in_no_view(name: Any) -> None:
+@pytest.fixture(params=["whole graph", "lists"])
+def view(request: pytest.FixtureRequest) -> View:
     graph = Graph(run_id="run_a")
     graph.add_object("t", {})
-    view = View.lazy(WholeGraph(graph._projection, graph._projection.sequence, [], None), list)
+    graph.add_relation("t#1", "t#1", "r")
+    if request.param == "lists":
+        return View(graph.all_objects(), graph.all_relations(), graph.events)
+    return View.lazy(WholeGraph(graph._projection, graph._projection.sequence, [], None), lambda: list(graph.events))
 
-    assert view.objects(name) == view.relations(source=name) == view.relations(type=name) == []
+
+@pytest.mark.parametrize("name", [7, 1.5, True, (), b"t"])
+def test_what_nobody_is_called_is_in_no_view(view: View, name: Any) -> None:
+    assert view.objects(name) == view.relations(source=name) == view.relations(type=name) == view.events(name) == []
     assert view.get_object(name) is view.get_relation(name) is None
+
+
+@pytest.mark.parametrize("name", [["t"], {}, {"t"}], ids=["list", "dict", "set"])
+@pytest.mark.parametrize(
+    ("ask", "argument"),
+    [
+        (lambda view, name: view.objects(name), "type"),
+        (lambda view, name: view.relations(name), "type"),
+        (lambda view, name: view.relations(source=name), "source"),
+        (lambda view, name: view.relations("r", target=name), "target"),
+        (lambda view, name: view.events(name), "type"),
+        (lambda view, name: view.get_object(name), "object_id"),
+        (lambda view, name: view.get_relation(name), "relation_id"),
+    ],
+)
+def test_what_nothing_can_be_called_is_refused_as_by_the_graph(view: View, ask: Any, argument: str, name: Any) -> None:
+    with pytest.raises(InvalidArgumentType) as refusal:
+        ask(view, name)
+
+    assert refusal.value.context == {"argument": argument, "type": type(name).__name__}

@@ -9,7 +9,7 @@ import pytest
 from activegraph.behaviors.base import Behavior, RelationBehavior
 from activegraph.core.event import Event
 from activegraph.core.view import View
-from activegraph.errors import RuntimeContextRequiredError
+from activegraph.errors import InvalidArgumentType, RuntimeContextRequiredError
 from activegraph.frame import Frame
 from activegraph.policy import Policy
 from activegraph.runtime.runtime import Runtime
@@ -236,6 +236,32 @@ class TestBehaviorGraph:
             use(kept[0])
 
         assert refusal.value.method.startswith("graph.")
+
+    @pytest.mark.parametrize(
+        ("use", "argument"),
+        [
+            (lambda graph: graph.get_object(["x#1"]), "object_id"),
+            (lambda graph: graph.get_relation({}), "relation_id"),
+            (lambda graph: graph.remove_object(["x#1"]), "object_id"),
+            (lambda graph: graph.remove_relation({}), "relation_id"),
+            (lambda graph: graph.patch_object(["x#1"], {}), "target"),
+        ],
+    )
+    def test_what_nothing_can_be_called_is_refused_as_by_the_hosts_graph(self, use: Any, argument: str) -> None:
+        def work(event: Event, graph: Any, ctx: Any) -> None:
+            with pytest.raises(InvalidArgumentType) as refusal:
+                use(graph)
+            refused.append(refusal.value.context["argument"])
+
+        refused: list[str] = []
+        runtime = new([Behavior("w", work, ["a"])])
+        emit(runtime, "a")
+        runtime.run_until_idle()
+        with pytest.raises(InvalidArgumentType):
+            use(runtime.graph)
+
+        assert refused == [argument]
+        assert runtime.errors == []
 
     @pytest.mark.parametrize(
         "family", ["runtime", "behavior", "relation_behavior", "llm", "tool", "pattern", "approval"]

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from activegraph.core.attaching import attach_store
-from activegraph.core.changes import Stamp, require_key, require_text
+from activegraph.core.changes import Stamp, require_text
 from activegraph.core.clock import Clock
 from activegraph.core.codec import check_header
 from activegraph.core.elements import Object, Relation, object_handle, relation_handle
@@ -126,7 +126,7 @@ class Graph(GraphFace):
     ) -> None:
         """Remove an object and the relations that touch it (`object.removed`); an unknown id does nothing."""
         stamp = self._stamp("remove_object", actor, caused_by, frame_id)
-        self._writer.remove_object(self._take, stamp, require_key("object_id", object_id))
+        self._writer.remove_object(self._take, stamp, object_id)
 
     def remove_relation(
         self,
@@ -138,7 +138,7 @@ class Graph(GraphFace):
     ) -> None:
         """Remove a relation (`relation.removed`); an unknown id does nothing."""
         stamp = self._stamp("remove_relation", actor, caused_by, frame_id)
-        self._writer.remove_relation(self._take, stamp, require_key("relation_id", relation_id))
+        self._writer.remove_relation(self._take, stamp, relation_id)
 
     def patch_object(
         self,
@@ -165,7 +165,7 @@ class Graph(GraphFace):
             PackSchemaViolation: The data would not fit what a loaded pack declares.
         """
         stamp = self._stamp("patch_object", actor, caused_by, frame_id, llm_request_event_id, tool_request_event_ids)
-        return self._writer.patch_object(self._take, stamp, require_key("target", target), updates, rationale, evidence)
+        return self._writer.patch_object(self._take, stamp, target, updates, rationale, evidence)
 
     def propose_patch(
         self,
@@ -223,7 +223,7 @@ class Graph(GraphFace):
             InvalidPatchLifecycleState: It was decided already.
         """
         stamp = self._stamp("apply_patch", approved_by, caused_by, frame_id)
-        return self._writer.apply_patch(self._take, stamp, require_key("patch_id", patch_id))
+        return self._writer.apply_patch(self._take, stamp, patch_id)
 
     def reject_patch(
         self,
@@ -241,7 +241,7 @@ class Graph(GraphFace):
             InvalidPatchLifecycleState: It was decided already.
         """
         stamp = self._stamp("reject_patch", actor, caused_by, frame_id)
-        return self._writer.reject_patch(self._take, stamp, require_key("patch_id", patch_id), reason)
+        return self._writer.reject_patch(self._take, stamp, patch_id, reason)
 
     def emit(self, event: Event) -> Event:
         """Take in an event that the host built; the one entry point of all changes.

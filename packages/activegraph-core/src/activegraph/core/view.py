@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from activegraph.core.changes import require_key
 from activegraph.core.elements import Object, Relation
 from activegraph.core.event import Event
 from activegraph.core.slices import BuiltSlice, Slice
@@ -20,7 +21,8 @@ __all__ = ["View"]
 class View:
     """Objects, relations and recent events as of one moment.
 
-    Every method returns a new list, in creation order; events are in log order.
+    Every method returns a new list, in creation order; events are in log order. As in the graph, what
+    nobody has gives nothing, and what nothing could be called (a list, for one) is an `InvalidArgumentType`.
     """
 
     def __init__(
@@ -45,8 +47,7 @@ class View:
 
     def objects(self, type: str | None = None, where: dict[str, Any] | None = None) -> list[Object]:
         """Objects of a type that meet a condition; both filters by AND. By index, where the view has no centre."""
-        if not _can_be_names(type):
-            return []
+        require_key("type", type)
         found = self._slice.objects(type)
         if where:
             holds = compile_where(where, declared=False).matches
@@ -57,10 +58,14 @@ class View:
         self, type: str | None = None, source: str | None = None, target: str | None = None
     ) -> list[Relation]:
         """Relations by type and ends; filters by AND. By index, where the view has no centre."""
-        return self._slice.relations(type, source, target) if _can_be_names(type, source, target) else []
+        require_key("type", type)
+        require_key("source", source)
+        require_key("target", target)
+        return self._slice.relations(type, source, target)
 
     def events(self, type: str | None = None) -> list[Event]:
         """The recent events of the view, oldest first."""
+        require_key("type", type)
         if self._events is None:
             assert self._read_events is not None  # noqa: S101 - set together with the missing list
             self._events = self._read_events()
@@ -68,13 +73,8 @@ class View:
 
     def get_object(self, object_id: str) -> Object | None:
         """The object if it is in the view."""
-        return self._slice.object(object_id) if _can_be_names(object_id) else None
+        return self._slice.object(require_key("object_id", object_id))
 
     def get_relation(self, relation_id: str) -> Relation | None:
         """The relation if it is in the view."""
-        return self._slice.relation(relation_id) if _can_be_names(relation_id) else None
-
-
-def _can_be_names(*names: object) -> bool:
-    """Whether anything can be called so; what can't is in no view."""
-    return all(name is None or isinstance(name, str) for name in names)
+        return self._slice.relation(require_key("relation_id", relation_id))

@@ -18,6 +18,7 @@ from activegraph.core.changes import (
     Stamp,
     encoded_evidence,
     encoded_remark,
+    not_a_key,
     object_created,
     patch_payload,
     provenance,
@@ -195,12 +196,20 @@ class GraphWriter:
 
     def remove_object(self, take: Take, stamp: Stamp, object_id: str) -> None:
         """Emit `object.removed` if there is such an object."""
-        if object_id in self.projection.objects:
+        try:
+            is_there = object_id in self.projection.objects
+        except TypeError:
+            raise not_a_key("object_id", object_id) from None
+        if is_there:
             take(self.event("object.removed", b'{"id":%b}' % encode_plain(object_id), stamp))
 
     def remove_relation(self, take: Take, stamp: Stamp, relation_id: str) -> None:
         """Emit `relation.removed` if there is such a relation."""
-        if relation_id in self.projection.relations:
+        try:
+            is_there = relation_id in self.projection.relations
+        except TypeError:
+            raise not_a_key("relation_id", relation_id) from None
+        if is_there:
             take(self.event("relation.removed", b'{"id":%b}' % encode_plain(relation_id), stamp))
 
     def patch_object(
@@ -213,7 +222,10 @@ class GraphWriter:
         evidence: Sequence[str] | None = None,
     ) -> Patch:
         """Emit `patch.applied` of a merge that nobody has to agree to."""
-        state = self.projection.objects.get(target)
+        try:
+            state = self.projection.objects.get(target)
+        except TypeError:
+            raise not_a_key("target", target) from None
         if state is None:
             raise KeyError(f"unknown object: {target}")
         value = self._encode_fields("updates", updates, "patch.value", stamp)
@@ -292,7 +304,10 @@ class GraphWriter:
         return event
 
     def _proposed(self, patch_id: str) -> PatchState:
-        patch = self.projection.patches.get(patch_id)
+        try:
+            patch = self.projection.patches.get(patch_id)
+        except TypeError:
+            raise not_a_key("patch_id", patch_id) from None
         if patch is None:
             raise KeyError(f"unknown patch: {patch_id}")
         if patch.status != "proposed":

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from activegraph.core.changes import require_fields, require_text
+from activegraph.core.changes import not_a_key, require_fields, require_text
 from activegraph.core.codec import check_header, encode_payload_bytes
 from activegraph.core.elements import Object, Relation, object_handle, relation_handle
 from activegraph.core.event import Event
@@ -134,12 +134,20 @@ class BehaviorGraph:
 
     def get_object(self, object_id: str) -> Object | None:
         """The object as it is now, own writes included."""
-        state = self._step("graph.get_object").writer.projection.objects.get(object_id)
+        step = self._step("graph.get_object")
+        try:
+            state = step.writer.projection.objects.get(object_id)
+        except TypeError:
+            raise not_a_key("object_id", object_id) from None
         return None if state is None else object_handle(state)
 
     def get_relation(self, relation_id: str) -> Relation | None:
         """The relation as it is now, own writes included."""
-        state = self._step("graph.get_relation").writer.projection.relations.get(relation_id)
+        step = self._step("graph.get_relation")
+        try:
+            state = step.writer.projection.relations.get(relation_id)
+        except TypeError:
+            raise not_a_key("relation_id", relation_id) from None
         return None if state is None else relation_handle(state)
 
     def remove_object(self, object_id: str) -> None:
