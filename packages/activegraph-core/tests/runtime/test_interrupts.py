@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from linecache import getline
 from pathlib import Path
 from types import FrameType
@@ -175,10 +176,15 @@ def begun(disk: Disk) -> Runtime:
     return runtime
 
 
-def interrupted(line: int) -> Disk | None:
+def resumed(disk: Disk) -> Runtime:
+    begun(disk).close()
+    return Runtime.load(disk.url, RUN, behaviors=BEHAVIORS)
+
+
+def interrupted(line: int, start: Callable[[Disk], Runtime] = begun) -> Disk | None:
     """What a run leaves that is interrupted at a line and gone on with; None where it ends before."""
     disk = new_disk()
-    runtime = begun(disk)
+    runtime = start(disk)
     try:
         with AtLine(line):
             runtime.run_until_idle()
@@ -218,3 +224,10 @@ def test_so_does_one_that_is_interrupted_anywhere_while_it_stops(expected: Any) 
     for line in range(lines - 150, lines):
         left = interrupted(line)
         assert left is None or told(left.events(RUN)) == expected, f"interrupted at line {line}"
+
+
+def test_so_does_one_that_is_interrupted_while_it_finds_out_what_it_owes(expected: Any) -> None:
+    for line in range(1, 1200, 7):
+        left = interrupted(line, resumed)
+        assert left is not None
+        assert told(left.events(RUN)) == expected, f"interrupted at line {line}"

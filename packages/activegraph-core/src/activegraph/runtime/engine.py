@@ -288,11 +288,11 @@ class Engine:
             replace_turn(self.queue[0], indexed, subscriptions)
         fresh = (item for item in self.queue if not item.internal or subscriptions.for_type(item.event.type))
         if self.owed is not None:
-            owed, self.owed = self.owed, None
             warn_of_absent_packs(self)
-            self.queue = owed.queue(subscriptions, self.projection)
-            self.delayed = owed.entries(subscriptions, self.projection)
-            self.queue.extend(fresh)
+            queue = self.owed.queue(subscriptions, self.projection)
+            queue.extend(fresh)
+            # All at once, since an interrupt in between would leave the run owing nothing.
+            self.queue, self.delayed, self.owed = queue, self.owed.entries(subscriptions, self.projection), None
         else:
             self.queue = deque(fresh)
         self._unheard = 0
