@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from activegraph.behaviors.base import Behavior, RelationBehavior
 from activegraph.core.clock import FrozenClock
 from activegraph.core.event import Event
 from activegraph.core.graph import Graph
-from activegraph.errors import IncompatibleRuntimeState, ReplayDivergenceError
+from activegraph.errors import IncompatibleRuntimeState, NonSerializableEventError, ReplayDivergenceError
 from activegraph.operations.inspect import inspect_run
 from activegraph.runtime.runtime import Runtime
 from support.runtimes import RUN, emit, loaded, new, recording, types_of
@@ -365,3 +366,22 @@ def test_a_load_counts_internal_events_that_are_subscribed_to_as_owed(path: Path
 
     assert loaded(path, failing).status().queue_depth == 1
     assert loaded(path, [*failing, recording("m", [], ["behavior.failed"])]).status().queue_depth == 2
+
+
+@pytest.mark.parametrize("id", ["X'FF78'", "X'6576745F303031'", "'a' || CHAR(0)"])
+def test_an_owed_event_whose_id_nothing_can_name_stays_owed(path: Path, id: str) -> None:
+    runtime = new([], persist_to=path)
+    emit(runtime, "go")
+    runtime.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"UPDATE events SET id = {id}")
+        database.commit()
+
+    seen: list[str] = []
+    runtime = loaded(path, named("a", seen))
+    for _ in range(2):
+        with pytest.raises(NonSerializableEventError) as refusal:
+            runtime.run_until_idle()
+        assert refusal.value.context["path"] == "id"
+        assert (seen, types_of(runtime)) == ([], ["go"])
+    assert runtime.status().queue_depth == 1

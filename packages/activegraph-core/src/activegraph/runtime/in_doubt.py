@@ -150,12 +150,16 @@ def _say_in_doubt(engine: Engine, cut: CutOff, request: Event) -> None:
             "idempotency_key": idempotency_key(engine.run_id, request.id),
         }
     )
-    event = engine.writer.stop("tool.in_doubt", doubt, Stamp(request.actor, request.id, engine.frame_id))
+    event = engine.writer.stop("tool.in_doubt", doubt, _stamp(engine, request))
     # Before it is recorded: an interrupt in between must not have it said twice.
     cut.in_doubt.add(request.id)
     engine.last_stop = ("tool.in_doubt", None)
     engine.recorder.record(event)
     engine.recorder.commit_step(engine.host_sync)
+
+
+def _stamp(engine: Engine, request: Event) -> Stamp:
+    return Stamp(check_header("actor", request.actor), request.id, engine.frame_id)
 
 
 def _answer(request: Event, tool: Tool | None, output: Any, error: Any, cost: Decimal, who: str) -> bytes:
@@ -198,7 +202,7 @@ def _record(engine: Engine, request: Event, payload: bytes) -> None:
     ids = copy(engine.writer.ids)
     for event in cut.prefix:
         ids.saw_event_id(event.id)
-    writer, stamp = engine.writer, Stamp(request.actor, request.id, engine.frame_id)
+    writer, stamp = engine.writer, _stamp(engine, request)
     answer = writer.event("tool.responded", payload, stamp, writer.now(), check_header("id", ids.event()))
     engine.recorder.record(answer)
     engine.recorder.commit_step(engine.host_sync)

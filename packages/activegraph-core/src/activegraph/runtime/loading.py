@@ -24,7 +24,7 @@ from activegraph.errors import LogInconsistencyError
 from activegraph.errors.advice import option
 from activegraph.runtime.approvals import Approvals
 from activegraph.runtime.call_origin import CallOrigin
-from activegraph.runtime.log_rows import LogRow, StoredEvent, event_of, row_of
+from activegraph.runtime.log_rows import LogRow, StoredEvent, cause_of, event_of, row_of
 from activegraph.runtime.mark_reading import mark_of
 from activegraph.runtime.pack_events import PACK_TYPES
 from activegraph.runtime.points import CutOff
@@ -287,7 +287,7 @@ def _read_prefix(graph: Graph, store: EventStore, cut: CutOff, recent: deque[Log
             graph.ids.saw_stop_id(stored.id)
             cut.in_doubt.add(stored.caused_by)
         elif not stored.type.startswith("runtime."):
-            cut.prefix.append(event_of(stored))
+            cut.prefix.append(cause_of(stored))
     return recent
 
 

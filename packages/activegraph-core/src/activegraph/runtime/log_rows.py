@@ -6,9 +6,10 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from activegraph.core.codec import check_header
 from activegraph.core.event import Event, event_as_read, raw_payload
 
-__all__ = ["LogRow", "StoredEvent", "event_of", "row_of"]
+__all__ = ["LogRow", "StoredEvent", "cause_of", "event_of", "row_of"]
 
 
 class StoredEvent(Struct, frozen=True, gc=False):
@@ -54,6 +55,16 @@ def event_of(row: LogRow) -> Event:
     payload = row.payload
     raw = payload if isinstance(payload, bytes) else payload.encode("utf-8", "surrogatepass")
     return event_as_read(row.id, row.type, raw, row.actor, row.frame_id, row.caused_by, row.timestamp)
+
+
+def cause_of(row: LogRow) -> Event:
+    """A row as an event that others are about to name as their cause.
+
+    Raises:
+        NonSerializableEventError: Its id was edited into what no event can name.
+    """
+    check_header("id", row.id)
+    return event_of(row)
 
 
 def row_of(position: int, event: Event) -> StoredEvent:

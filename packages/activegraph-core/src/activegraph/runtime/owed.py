@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from activegraph.core.projection import Projection
 from activegraph.core.state import RelationState
-from activegraph.runtime.log_rows import event_of
+from activegraph.runtime.log_rows import cause_of
 from activegraph.runtime.points import Point, WaitingEvent
 from activegraph.runtime.progress import turns_left
 from activegraph.runtime.queue import DelayedEntries, DelayedEntry, WorkItem
@@ -55,7 +55,7 @@ class Owed:
         """The delayed entries that wait; one whose firing had begun as far as it had got."""
         entries = DelayedEntries()
         for key, waiting in self._scan.entries.items():
-            entry = DelayedEntry(waiting.behavior, waiting.ordinal, event_of(waiting.trigger.event), waiting.fire_at)
+            entry = DelayedEntry(waiting.behavior, waiting.ordinal, cause_of(waiting.trigger.event), waiting.fire_at)
             point = self._scan.point
             if point is not None and point.delayed and (point.behavior, point.ordinal, point.event_id) == key:
                 subscriber = subscriptions.named(waiting.behavior, waiting.ordinal)
@@ -133,4 +133,4 @@ class Owed:
 
 
 def _item(waiting: WaitingEvent) -> WorkItem:
-    return WorkItem(event_of(waiting.event), waiting.tick, None, waiting.about, waiting.internal)
+    return WorkItem(cause_of(waiting.event), waiting.tick, None, waiting.about, waiting.internal)
