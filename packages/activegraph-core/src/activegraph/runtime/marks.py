@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +19,11 @@ __all__ = ["completed", "matched", "quoted", "started"]
 quoted = msgspec.json.Encoder().encode
 """A text of the runtime's own (an id, a type) as canonical text."""
 
+_MOST_REMEMBERED = 1024
+_triggered_by: dict[str, bytes] = {}
+_counted: dict[tuple[int, int, int, int, int], bytes] = {}
+"""What most marks have in common, as it was written for earlier ones."""
+
 _join = b"".join
 
 
@@ -31,15 +35,21 @@ def matched(subscriber: Subscriber, trigger_id: bytes, count: int) -> bytes:
 
 def started(subscriber: Subscriber, trigger: Event, trigger_id: bytes, relation: Relation | None) -> bytes:
     """Payload of `behavior.started` or `relation_behavior.started`."""
+    type = trigger.type
     if relation is None:
-        about, key, id = b"", b',"triggering_object_id":', _triggering_object(raw_payload(trigger))
-    else:
-        about = b',"relation_type":%b' % quoted(relation.type)
-        key, id = b',"relation_id":', quoted(relation.id)
-    type = quoted(trigger.type)
-    return _join(
-        (subscriber.mark_begin, trigger_id, b',"triggering_event_type":', type, about, key, id, subscriber.mark_end)
+        about = _triggered_by.get(type)
+        if about is None:
+            about = b',"triggering_event_type":%b,"triggering_object_id":' % quoted(type)
+            if len(_triggered_by) < _MOST_REMEMBERED:
+                _triggered_by[type] = about
+        id = _triggering_object(raw_payload(trigger))
+        return _join((subscriber.mark_begin, trigger_id, about, id, subscriber.mark_end))
+    about = b',"triggering_event_type":%b,"relation_type":%b,"relation_id":%b' % (
+        quoted(type),
+        quoted(relation.type),
+        quoted(relation.id),
     )
+    return _join((subscriber.mark_begin, trigger_id, about, subscriber.mark_end))
 
 
 def completed(
@@ -55,17 +65,19 @@ def completed(
         counts: Objects and relations created, patches applied and proposed, events emitted.
         tool_calls: Of a behavior that asks a model.
     """
-    about = b"" if relation is None else b',"relation_id":%b' % quoted(relation.id)
-    return _join((subscriber.mark_begin, trigger_id, _counted(counts, tool_calls), about, subscriber.mark_end))
-
-
-@lru_cache(maxsize=256)
-def _counted(counts: tuple[int, int, int, int, int], tool_calls: int | None) -> bytes:
-    counted = (
-        b',"objects_created":%d,"relations_created":%d,"patches_applied":%d,"patches_proposed":%d,"events_emitted":%d'
-        % counts
-    )
-    return counted if tool_calls is None else b'%b,"tool_calls":%d' % (counted, tool_calls)
+    counted = _counted.get(counts)
+    if counted is None:
+        counted = (
+            b',"objects_created":%d,"relations_created":%d,"patches_applied":%d,"patches_proposed":%d,"events_emitted":%d'
+            % counts
+        )
+        if len(_counted) < _MOST_REMEMBERED:
+            _counted[counts] = counted
+    if tool_calls is not None:
+        counted += b',"tool_calls":%d' % tool_calls
+    if relation is not None:
+        counted += b',"relation_id":%b' % quoted(relation.id)
+    return _join((subscriber.mark_begin, trigger_id, counted, subscriber.mark_end))
 
 
 class _Identified(Struct, gc=False):
