@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from activegraph.behaviors.base import Behavior
+from activegraph.behaviors.base import AnyBehavior, Behavior
 from activegraph.core.event import Event
 from activegraph.core.graph import Graph
 from activegraph.core.ids import IDGen
 from activegraph.errors import NonSerializableEventError
 from activegraph.frame import Frame
+from activegraph.llm.behavior import LLMBehavior
 from activegraph.packs import Pack
 from activegraph.runtime.runtime import Runtime
 from activegraph.store import InMemoryEventStore, SQLiteEventStore, sqlite_url
-from support.runtimes import RUN, new, types_of
+from activegraph.tools.base import Tool
+from support.runtimes import RUN, loaded, new, types_of
+from support.scripted import ScriptedProvider, answer, asking
 
 NOON = "2026-05-15T12:00:00Z"
 
@@ -38,7 +41,7 @@ def proposing(event: Event, graph: Any, ctx: Any) -> None:
     ctx.propose_object("memo", {})
 
 
-def failing(*behaviors: Behavior, **options: Any) -> tuple[Runtime, Failing]:
+def failing(*behaviors: AnyBehavior, **options: Any) -> tuple[Runtime, Failing]:
     clock = Failing()
     return new(behaviors, Graph(clock=clock, run_id=RUN), **options), clock  # type: ignore[arg-type]
 
@@ -80,6 +83,30 @@ def test_a_goal_at_which_the_clock_fails_is_not_the_runs(tmp_path: Path) -> None
     runtime.close()
 
     assert [record.goal for record in SQLiteEventStore.list_runs(tmp_path / "run.db")] == ["begun"]
+
+
+@pytest.mark.parametrize("call", range(1, 7))
+def test_a_call_at_which_the_clock_fails_is_no_failure_of_its_behavior(call: int, tmp_path: Path) -> None:
+    def provider() -> ScriptedProvider:
+        return ScriptedProvider(lambda **asked: answer() if len(asked["messages"]) > 1 else asking(("look", {})))
+
+    def noting(event: Event, graph: Any, ctx: Any, out: Any) -> None:
+        graph.add_object("note", {})
+
+    tool = Tool("look", lambda args, ctx: "seen")
+    behavior = LLMBehavior(name="asker", on=["goal.created"], handler=noting, tools=[tool])
+    runtime, clock = failing(behavior, persist_to=tmp_path / "run.db", llm_provider=provider())
+    clock.fails_at = {2 + call}
+    with pytest.raises(OSError, match="no time"):
+        runtime.run_goal("why")
+
+    assert runtime.status().state == "stopped"
+    assert runtime.errors == []
+    runtime.close()
+    going_on = loaded(tmp_path / "run.db", [behavior], llm_provider=provider())
+    going_on.run_until_idle()
+    calls = ["llm.requested", "llm.responded", "tool.requested", "tool.responded", "llm.requested", "llm.responded"]
+    assert types_of(going_on)[2:] == [*calls, "object.created", "behavior.completed", "runtime.idle"]
 
 
 @pytest.mark.parametrize("begin", ["a change", "a run"])

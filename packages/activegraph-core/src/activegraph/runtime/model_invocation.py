@@ -144,7 +144,12 @@ class ModelInvocation(Invocation):
         self.engine.recorder.commit_step(self.engine.call_sync, is_last=False)
 
     def _call_event(self, type: str, payload: bytes, caused_by: str) -> Event:
-        return self.writer.event(type, payload, Stamp(self.name, caused_by, self.engine.frame_id))
+        try:
+            return self.writer.event(type, payload, Stamp(self.name, caused_by, self.engine.frame_id))
+        except Exception as error:
+            # A clock that fails is no failure of the behavior's, and what was paid for must not be taken for used.
+            self._stop(error)
+            raise
 
     def _reason_of(self, error: Exception) -> dict[str, Any]:
         """The reason and its keys; a handler's own exception has none, unless it is an `LLMBehaviorError`."""
