@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from linecache import getline
 from pathlib import Path
 from types import FrameType
@@ -231,3 +232,20 @@ def test_so_does_one_that_is_interrupted_while_it_finds_out_what_it_owes(expecte
         left = interrupted(line, resumed)
         assert left is not None
         assert told(left.events(RUN)) == expected, f"interrupted at line {line}"
+
+
+def test_an_approval_that_is_interrupted_is_given_or_still_waits() -> None:
+    proposer = Behavior("proposer", lambda e, g, c: c.propose_object("memo", {}), ["begin"])
+    for line in range(1, 400, 3):
+        disk = new_disk()
+        runtime = new([proposer], persist_to=disk.url)
+        emit(runtime, "begin")
+        runtime.run_until_idle()
+        with suppress(KeyboardInterrupt), AtLine(line):
+            runtime.approve("approval_001")
+
+        going_on = Runtime.load(disk.url, RUN, behaviors=[proposer])
+        for approval in going_on.pending_approvals():
+            going_on.approve(approval.id)
+        said = [event.type for event in disk.events(RUN)][5:]
+        assert said == ["approval.granted", "object.created"], f"interrupted at line {line}"

@@ -191,10 +191,14 @@ def approve(engine: Engine, approval_id: str, approved_by: str | None) -> str:
             Stamp("runtime", proposed, engine.frame_id),
             granted_at,
         )
-        recorder.record(granted)
-        stamp = Stamp(who, granted.id, engine.frame_id, *proposal.calls)
-        begun = made_at, object_id
-        writer.add_object(recorder.record, stamp, approval.object_type, approval.data, begun=begun, recorded=True)
+        stamp, begun = Stamp(who, granted.id, engine.frame_id, *proposal.calls), (made_at, object_id)
+        try:
+            recorder.record(granted)
+            writer.add_object(recorder.record, stamp, approval.object_type, approval.data, begun=begun, recorded=True)
+        except BaseException as error:
+            # An interrupt: a transaction keeps what was emitted, which would be half a decision.
+            recorder.stop(error)
+            raise
         engine.approvals.settle(approval_id)
     return object_id
 
