@@ -13,7 +13,7 @@ from activegraph.store import list_runs, sqlite_url
 from pydantic import BaseModel
 from support.cli import Said
 from support.installed_packs import installed_from, write_pack
-from support.stored_runs import record_run
+from support.stored_runs import alter, record_run
 
 Cli = Callable[..., Said]
 
@@ -145,3 +145,15 @@ def test_what_is_not_there_is_exit_3(cli: Cli, url: str, run: str, event: str) -
 
 def test_the_help_page_tells_of_it(cli: Cli) -> None:
     assert "--set PACK.SETTING=VALUE" in cli("fork", "--help").out
+
+
+@pytest.mark.parametrize("name", [["storage"], {"a": 1}])
+def test_a_pack_whose_name_somebody_spoiled_by_hand_was_not_loaded(cli: Cli, tmp_path: Path, name: object) -> None:
+    url = record_run(tmp_path / "run.db", [], packs=[PACK])
+    spoil = "UPDATE events SET payload = json_set(payload, '$.name', json(?)) WHERE id = 'evt_001'"
+    alter(tmp_path / "run.db", spoil, json.dumps(name))
+
+    said = cli("fork", url, "-r", "run_a", "-a", "evt_002", "--set", "storage.threshold=0.9")
+
+    assert (said.code, said.out) == (2, "")
+    assert "pack 'storage' was not loaded at or before 'evt_002'" in said.err

@@ -98,14 +98,14 @@ def _fields(event: LoggedEvent) -> dict[str, Any]:
 
 
 def _saw_load(known: PrefixPacks, payload: dict[str, Any]) -> None:
-    name = payload.get("name", "")
+    name = str(payload.get("name", ""))
     known.versions[name] = payload.get("version", "")
     settings = payload.get("settings")
     known.settings[name] = settings if isinstance(settings, dict) else {}
 
 
 def _saw_override(known: PrefixPacks, payload: dict[str, Any]) -> None:
-    name = payload.get("pack", "")
+    name = str(payload.get("pack", ""))
     overrides = payload.get("overrides")
     if name in known.settings and isinstance(overrides, dict):
         known.settings[name] = merged(known.settings[name], overrides)
