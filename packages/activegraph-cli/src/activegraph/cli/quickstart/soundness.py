@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from activegraph.core.event import Event, raw_payload
+from activegraph.core.event import Event
 from activegraph.core.graph import Graph
-from activegraph.core.projection import GRAPH_TYPES, Projection
 from activegraph.errors import LogInconsistencyError
 from activegraph.errors.advice import option
+from activegraph.operations.object_history import data_after_changes
 from activegraph.packs.incident_review.object_types import OBJECT_TYPES
 from pydantic import BaseModel, ValidationError
 
@@ -44,15 +44,9 @@ def _unfit(schema: type[BaseModel], data: Mapping[str, Any]) -> str | None:
 
 
 def _event_that_made_unfit(graph: Graph, object_id: str, schema: type[BaseModel]) -> str:
-    projection, last = Projection(), ""
-    for event in graph.events:
-        if event.type not in GRAPH_TYPES:
-            continue
-        projection.apply(event.type, raw_payload(event))
-        if event.type not in ("object.created", "patch.applied"):
-            continue
-        state = projection.objects.get(object_id)
-        if state is not None and _unfit(schema, state.data()) is not None:
+    last = ""
+    for event, data in data_after_changes(graph.events, object_id):
+        if data is not None and _unfit(schema, data) is not None:
             return event.id
         last = event.id
     return last
