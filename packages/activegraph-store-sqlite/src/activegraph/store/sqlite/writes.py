@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from functools import cache
 from operator import itemgetter
 from typing import Any
 
@@ -68,25 +69,18 @@ def _are_few(rows: list[Row]) -> bool:
     return count <= _FEW_ROWS and sum(map(len, map(_payload_of, rows))) <= _FEW_CHARACTERS
 
 
+@cache
 def _statement(count: int, digest: str, frame: str) -> str:
     first, other = ROW.format(digest=digest, frame=frame), ROW.format(digest="?", frame=frame)
     return INSERT + ", ".join([first] + [other] * (count - 1))
 
 
-def _statements(digest: str, most: int) -> tuple[list[str], list[str]]:
-    """By number of rows: where none of them has a frame, and for any."""
-    counts = range(most + 1)
-    return [_statement(n, digest, "NULL") for n in counts], [_statement(n, digest, "?") for n in counts]
+def _insert(cursor: sqlite3.Cursor, digest: str, fence: list[Any], run_id: str, rows: list[Row]) -> None:
+    """Insert rows by one statement.
 
-
-_INSERT = _statements("?", _ROWS_AT_ONCE)
-_INSERT_BEHIND, _INSERT_BEHIND_ROW = _statements(BEHIND, _FEW_ROWS), _statements(BEHIND_ROW, _FEW_ROWS)
-
-
-def _insert(
-    cursor: sqlite3.Cursor, statements: tuple[list[str], list[str]], fence: list[Any], run_id: str, rows: list[Row]
-) -> None:
-    """Insert rows by one of these statements; `fence` holds the values that come before those of the rows."""
+    Args:
+        digest: What the statement says for the digest of the first row; `fence` holds the values that this takes before it.
+    """
     # The driver looks for an adapter of every None and of all bytes, time and again; what the statement
     # says itself, and a bytearray, it takes as they are.
     values = fence.copy()
@@ -95,11 +89,11 @@ def _insert(
             break
         values += (bytearray(row[8]), run_id, *row[:5], row[6], row[7])
     else:
-        cursor.execute(statements[0][len(rows)], values)
+        cursor.execute(_statement(len(rows), digest, "NULL"), values)
         return
     for row in rows:
         fence += (bytearray(row[8]), run_id, *row[:5], row[6], row[7], row[5])
-    cursor.execute(statements[1][len(rows)], fence)
+    cursor.execute(_statement(len(rows), digest, "?"), fence)
 
 
 class Writer:
@@ -116,11 +110,10 @@ class Writer:
         self.head: Head = reads.NO_HEAD
         self.has_record = False
         self.moves = 0
-        self._cursor: sqlite3.Cursor | None = None
 
     def learn(self, connection: sqlite3.Connection) -> None:
         """Read the head, so that the next append goes behind it."""
-        self._cursor = connection.cursor()
+        self._cursor: sqlite3.Cursor = connection.cursor()
         self.head = reads.head(connection, self.run_id)
         self.has_record = connection.execute(SELECT_RUN_EXISTS, (self.run_id,)).fetchone() is not None
 
@@ -158,12 +151,12 @@ class Writer:
     def _append_few(self, connection: sqlite3.Connection, base: Head, rows: list[Row]) -> int | None:
         """Append what a step commonly is, in one statement; returns the number of the last row."""
         run_id, position, seq = self.run_id, base.position, base.seq
-        statements, fence = _INSERT_BEHIND_ROW, [seq, run_id, position, bytearray(base.digest)]
+        digest, fence = BEHIND_ROW, [seq, run_id, position, bytearray(base.digest)]
         if seq is None:
-            statements, fence = (_INSERT_BEHIND, fence[1:]) if position else (_INSERT, [])
-        cursor = self._cursor or connection.cursor()
+            digest, fence = (BEHIND, fence[1:]) if position else ("?", [])
+        cursor = self._cursor
         try:
-            _insert(cursor, statements, fence, run_id, rows)
+            _insert(cursor, digest, fence, run_id, rows)
         except sqlite3.IntegrityError as error:
             if seq is not None:
                 # The row may have got another number, in a file that was dumped and restored.
@@ -174,7 +167,7 @@ class Writer:
     def _append_alone(
         self, connection: sqlite3.Connection, base: Head, rows: list[Row], events: Sequence[Event]
     ) -> int | None:
-        cursor = self._cursor or connection.cursor()
+        cursor = self._cursor
         cursor.execute("BEGIN IMMEDIATE" if rows else "BEGIN")
         try:
             seq = self._append_batch(cursor, base, rows, events)
@@ -190,7 +183,7 @@ class Writer:
         # The block may go on after a refusal, so the batch must leave nothing of itself in the transaction.
         connection.execute("SAVEPOINT batch")
         try:
-            return self._append_batch(connection.cursor(), base, rows, events)
+            return self._append_batch(self._cursor, base, rows, events)
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK TO batch")
@@ -213,7 +206,7 @@ class Writer:
             cursor.execute(INSERT_RUN_ONCE, tuple(fields.__dict__.values()))
         try:
             for start in range(0, len(rows), _ROWS_AT_ONCE):
-                _insert(cursor, _INSERT, [], self.run_id, rows[start : start + _ROWS_AT_ONCE])
+                _insert(cursor, "?", [], self.run_id, rows[start : start + _ROWS_AT_ONCE])
         except sqlite3.IntegrityError as error:
             raise self._refused(cursor.connection, base, rows) from error
         return cursor.lastrowid
