@@ -20,13 +20,11 @@ __all__ = [
     "Stamp",
     "encoded_evidence",
     "encoded_remark",
-    "not_a_key",
     "object_created",
     "patch_payload",
     "provenance",
     "relation_created",
     "require_fields",
-    "require_key",
     "require_text",
     "without_provenance",
 ]
@@ -122,26 +120,6 @@ def require_text(name: str, value: object) -> str:
         what_failed=f"A graph change with `{name}={shown(value)}`. Nothing was changed.",
         why="Types and ids name things in the log; an empty or non-text name could not be looked up.",
         how_to_fix=f"Pass a non-empty string as `{name}`.",
-        context={"argument": name, "type": type(value).__name__},
-    )
-
-
-def require_key(name: str, value: Any) -> Any:
-    """`value` if something could be found under it, whatever its kind, else `InvalidArgumentType` that names the argument."""
-    try:
-        hash(value)
-    except TypeError:
-        raise not_a_key(name, value) from None
-    return value
-
-
-def not_a_key(name: str, value: object) -> InvalidArgumentType:
-    """The error for a look-up by what nothing could be found under: a list, for one."""
-    return InvalidArgumentType(
-        f"`{name}` must be one text, not {shown(value)}",
-        what_failed=f"Looking something up with `{name}={shown(value)}`. Nothing was changed.",
-        why="Objects, relations and patches are found by one id, or by one type.",
-        how_to_fix=f"Pass one string as `{name}`; for several, call once for each.",
         context={"argument": name, "type": type(value).__name__},
     )
 

@@ -198,9 +198,8 @@ def event_as_read(
 
 def let_go(event: Event) -> None:
     """Forget the decoded payload of an event over JSON bytes; it is decoded again when somebody asks."""
-    fields = event.__dict__
-    if "_canonical" in fields or "_as_read" in fields:
-        fields.pop("payload", None)
+    if _json_of(event) is not None:
+        event.__dict__.pop("payload", None)
 
 
 def detached(event: Event) -> Event:
@@ -232,9 +231,7 @@ def canonical_payload(event: Event) -> bytes:
 
 def raw_payload(event: Event) -> bytes:
     """The payload as JSON bytes, as stored where the event came from a store."""
-    raw: bytes | None = event.__dict__.get("_canonical")
-    if raw is None:
-        raw = _json_of(event)
+    raw = _json_of(event)
     return encode_payload_bytes(event.payload) if raw is None else raw
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from activegraph.core.changes import not_a_key, require_key
 from activegraph.core.elements import Object, Relation, object_handle, relation_handle
 from activegraph.core.event import Event
+from activegraph.core.keys import look_up, require_key
 from activegraph.core.log import EventSequence, RunLog
 from activegraph.core.neighborhood import neighborhood
 from activegraph.core.patch import Patch, patch_handle
@@ -52,26 +52,17 @@ class GraphFace:
 
     def get_object(self, object_id: str) -> Object | None:
         """The object of this id; None if there is none, or it was removed."""
-        try:
-            state = self._projection.objects.get(object_id)
-        except TypeError:
-            raise not_a_key("object_id", object_id) from None
+        state = look_up(self._projection.objects, "object_id", object_id)
         return None if state is None else object_handle(state)
 
     def get_relation(self, relation_id: str) -> Relation | None:
         """The relation of this id; None if there is none, or it was removed."""
-        try:
-            state = self._projection.relations.get(relation_id)
-        except TypeError:
-            raise not_a_key("relation_id", relation_id) from None
+        state = look_up(self._projection.relations, "relation_id", relation_id)
         return None if state is None else relation_handle(state)
 
     def get_patch(self, patch_id: str) -> Patch | None:
         """The patch of this id, proposed, applied or rejected; None if there is none."""
-        try:
-            state = self._projection.patches.get(patch_id)
-        except TypeError:
-            raise not_a_key("patch_id", patch_id) from None
+        state = look_up(self._projection.patches, "patch_id", patch_id)
         return None if state is None else patch_handle(state)
 
     def all_objects(self) -> list[Object]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from activegraph.core.changes import require_key
 from activegraph.core.elements import Object, Relation
 from activegraph.core.event import Event
+from activegraph.core.keys import require_key
 from activegraph.core.slices import BuiltSlice, Slice
 from activegraph.core.where import compile_where
 

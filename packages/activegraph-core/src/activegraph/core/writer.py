@@ -18,7 +18,6 @@ from activegraph.core.changes import (
     Stamp,
     encoded_evidence,
     encoded_remark,
-    not_a_key,
     object_created,
     patch_payload,
     provenance,
@@ -31,6 +30,7 @@ from activegraph.core.clock import Clock
 from activegraph.core.codec import MAX_BYTES, check_header, decode_canonical, encode_plain, oversized
 from activegraph.core.event import Event, canonical_event
 from activegraph.core.ids import IDGen
+from activegraph.core.keys import look_up
 from activegraph.core.log_lines import say
 from activegraph.core.patch import PATCH_OPERATIONS, Patch, diff_of, patch_handle
 from activegraph.core.projection import Projection
@@ -108,13 +108,10 @@ class GraphWriter:
         self, type: str, payload: bytes, stamp: Stamp, timestamp: str | None = None, id: str | None = None
     ) -> Event:
         """A new event; the clock is read and the next id drawn unless they are given."""
-        if timestamp is None:
-            timestamp = self.clock.now()
-            if timestamp is not self._time:
-                timestamp = self._time = check_header("timestamp", timestamp)
+        now = self.now() if timestamp is None else timestamp
         if id is None:
             id = self._draw()
-        return canonical_event(id, type, payload, stamp.actor, stamp.frame_id, stamp.caused_by, timestamp)
+        return canonical_event(id, type, payload, stamp.actor, stamp.frame_id, stamp.caused_by, now)
 
     def stop(self, type: str, payload: bytes, stamp: Stamp) -> Event:
         """An event that says that the run has stopped: a run that was stopped goes on with the ids of one that was not."""
@@ -196,20 +193,12 @@ class GraphWriter:
 
     def remove_object(self, take: Take, stamp: Stamp, object_id: str) -> None:
         """Emit `object.removed` if there is such an object."""
-        try:
-            is_there = object_id in self.projection.objects
-        except TypeError:
-            raise not_a_key("object_id", object_id) from None
-        if is_there:
+        if look_up(self.projection.objects, "object_id", object_id) is not None:
             take(self.event("object.removed", b'{"id":%b}' % encode_plain(object_id), stamp))
 
     def remove_relation(self, take: Take, stamp: Stamp, relation_id: str) -> None:
         """Emit `relation.removed` if there is such a relation."""
-        try:
-            is_there = relation_id in self.projection.relations
-        except TypeError:
-            raise not_a_key("relation_id", relation_id) from None
-        if is_there:
+        if look_up(self.projection.relations, "relation_id", relation_id) is not None:
             take(self.event("relation.removed", b'{"id":%b}' % encode_plain(relation_id), stamp))
 
     def patch_object(
@@ -222,10 +211,7 @@ class GraphWriter:
         evidence: Sequence[str] | None = None,
     ) -> Patch:
         """Emit `patch.applied` of a merge that nobody has to agree to."""
-        try:
-            state = self.projection.objects.get(target)
-        except TypeError:
-            raise not_a_key("target", target) from None
+        state = look_up(self.projection.objects, "target", target)
         if state is None:
             raise KeyError(f"unknown object: {target}")
         value = self._encode_fields("updates", updates, "patch.value", stamp)
@@ -304,10 +290,7 @@ class GraphWriter:
         return event
 
     def _proposed(self, patch_id: str) -> PatchState:
-        try:
-            patch = self.projection.patches.get(patch_id)
-        except TypeError:
-            raise not_a_key("patch_id", patch_id) from None
+        patch = look_up(self.projection.patches, "patch_id", patch_id)
         if patch is None:
             raise KeyError(f"unknown patch: {patch_id}")
         if patch.status != "proposed":

@@ -6,10 +6,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from activegraph.core.changes import not_a_key, require_fields, require_text
+from activegraph.core.changes import require_fields, require_text
 from activegraph.core.codec import check_header, encode_payload_bytes
 from activegraph.core.elements import Object, Relation, object_handle, relation_handle
 from activegraph.core.event import Event
+from activegraph.core.keys import look_up
 from activegraph.core.patch import Patch
 from activegraph.core.recorder import check_graph_payload
 from activegraph.core.view import View
@@ -134,20 +135,14 @@ class BehaviorGraph:
 
     def get_object(self, object_id: str) -> Object | None:
         """The object as it is now, own writes included."""
-        step = self._step("graph.get_object")
-        try:
-            state = step.writer.projection.objects.get(object_id)
-        except TypeError:
-            raise not_a_key("object_id", object_id) from None
+        objects = self._step("graph.get_object").writer.projection.objects
+        state = look_up(objects, "object_id", object_id)
         return None if state is None else object_handle(state)
 
     def get_relation(self, relation_id: str) -> Relation | None:
         """The relation as it is now, own writes included."""
-        step = self._step("graph.get_relation")
-        try:
-            state = step.writer.projection.relations.get(relation_id)
-        except TypeError:
-            raise not_a_key("relation_id", relation_id) from None
+        relations = self._step("graph.get_relation").writer.projection.relations
+        state = look_up(relations, "relation_id", relation_id)
         return None if state is None else relation_handle(state)
 
     def remove_object(self, object_id: str) -> None:
@@ -167,9 +162,7 @@ class BehaviorGraph:
 
     def _change(self, method: str) -> Invocation:
         require_stack()
-        if self._invocation is None:
-            raise RuntimeContextRequiredError(method=method)
-        return self._invocation
+        return self._step(method)
 
 
 _FRAMES_NEEDED = 100

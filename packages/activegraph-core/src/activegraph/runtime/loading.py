@@ -29,6 +29,7 @@ from activegraph.runtime.mark_reading import mark_of
 from activegraph.runtime.pack_events import PACK_TYPES
 from activegraph.runtime.points import CutOff
 from activegraph.runtime.scanner import LogScanner
+from activegraph.store.refusals import missing_position
 from activegraph.store.serde import checked_payload, inconsistency_logged
 
 if TYPE_CHECKING:
@@ -317,16 +318,4 @@ def unprojectable(run_id: str, stored: LogRow, why: str) -> LogInconsistencyErro
             "event_id": stored.id,
             "position": stored.position,
         },
-    )
-
-
-def missing_position(run_id: str, expected: int, found: int) -> LogInconsistencyError:
-    """The error for a log whose positions are not 1, 2, 3, ..."""
-    reason = "gap" if found > expected else "order"
-    return LogInconsistencyError(
-        f"run {run_id!r} has no event at position {expected}",
-        what_failed=f"Reading run {run_id!r}: after position {expected - 1} came {found}.",
-        why="Positions are dense, so a missing one means that an event was deleted or moved.",
-        how_to_fix=f"Run `activegraph verify <url> {option('--run-id', run_id)}`, and restore the run from a copy.",
-        context={"run_id": run_id, "reason": reason, "position": expected},
     )
