@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from copy import copy
-from functools import partial
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -27,8 +26,9 @@ from activegraph.core.changes import (
     without_provenance,
 )
 from activegraph.core.clock import Clock
-from activegraph.core.codec import MAX_BYTES, check_header, decode_canonical, encode_plain, oversized
-from activegraph.core.event import Event, canonical_event
+from activegraph.core.codec import MAX_BYTES, decode_canonical, encode_plain, oversized
+from activegraph.core.event import Event
+from activegraph.core.event_maker import EventMaker
 from activegraph.core.ids import IDGen
 from activegraph.core.keys import look_up
 from activegraph.core.log_lines import say
@@ -86,48 +86,18 @@ class _Draft(Struct, frozen=True, gc=False):
     status: str
 
 
-class GraphWriter:
+class GraphWriter(EventMaker):
     """Builds the events of graph changes for one run."""
 
     def __init__(self, projection: Projection, ids: IDGen, clock: Clock, run_id: str) -> None:
+        super().__init__(ids, clock)
         self.projection = projection
-        self.ids = ids
-        self.clock = clock
         self.run_id = run_id
         self.schemas: SchemaCheck | None = None
         """Who checks objects, relations and patches; None where nobody does."""
         self._dropped_provenance_of: set[str | None] = set()
         self._types: dict[str, bytes] = {}
         """Types of objects that were met, as canonical text."""
-        self._draw = ids.event if type(ids) is IDGen else partial(_checked_id, ids)
-        """Gives the next event id; one of a user's own making is checked, as a header field has to be."""
-        self._time = ""
-        """What the clock said last; one that says the same again need not be checked again."""
-
-    def event(
-        self, type: str, payload: bytes, stamp: Stamp, timestamp: str | None = None, id: str | None = None
-    ) -> Event:
-        """A new event; the clock is read and the next id drawn unless they are given."""
-        now = self.now() if timestamp is None else timestamp
-        if id is None:
-            id = self._draw()
-        return canonical_event(id, type, payload, stamp.actor, stamp.frame_id, stamp.caused_by, now)
-
-    def stop(self, type: str, payload: bytes, stamp: Stamp) -> Event:
-        """An event that says that the run has stopped: a run that was stopped goes on with the ids of one that was not."""
-        now = self.now()
-        return self.event(type, payload, stamp, now, check_header("id", self.ids.stop()))
-
-    def now(self) -> str:
-        """The clock's time, read before any id is drawn: a clock that fails consumes none.
-
-        Raises:
-            NonSerializableEventError: The clock gives something else than text.
-        """
-        now = self.clock.now()
-        if now is not self._time:
-            self._time = check_header("timestamp", now)
-        return self._time
 
     def add_object(
         self,
@@ -371,11 +341,6 @@ class GraphWriter:
 
     def _provenance(self, stamp: Stamp, now: str, evidence: bytes) -> bytes:
         return provenance(stamp, timestamp=now, run_id=self.run_id, evidence=evidence, created_by=stamp.actor)
-
-
-def _checked_id(ids: IDGen) -> str:
-    id: str = check_header("id", ids.event())
-    return id
 
 
 def _require_fits(payload: bytes, value: Any, path: str) -> None:

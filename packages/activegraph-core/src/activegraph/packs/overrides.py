@@ -13,9 +13,11 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from activegraph.core.changes import Stamp
 from activegraph.core.clock import Clock
-from activegraph.core.codec import check_header, decode_canonical, encode_payload_bytes
-from activegraph.core.event import Event, canonical_event
+from activegraph.core.codec import decode_canonical, encode_payload_bytes
+from activegraph.core.event import Event
+from activegraph.core.event_maker import EventMaker
 from activegraph.core.ids import IDGen
 from activegraph.errors import InvalidRuntimeConfiguration, NonSerializableEventError, PackNotFoundError
 from activegraph.errors.base import shown
@@ -130,21 +132,11 @@ def overrides_behind(
     for name, changes in _checked_shape(pack_settings):
         _check(known, at_event, name, changes, schema_of)
     texts = pack_settings.texts if isinstance(pack_settings, Assignments) else {}
-    events = []
+    maker, events = EventMaker(known.ids, clock), []
     for name, changes in pack_settings.items():
         payload = {"pack": name, "overrides": changes, "assignments": texts.get(name, [])}
-        now = check_header("timestamp", clock.now())
-        events.append(
-            canonical_event(
-                known.ids.event(),
-                "pack.settings_overridden",
-                encode_payload_bytes(payload),
-                "runtime",
-                None,
-                at_event,
-                now,
-            )
-        )
+        stamp = Stamp("runtime", at_event, None)
+        events.append(maker.event("pack.settings_overridden", encode_payload_bytes(payload), stamp))
     return events
 
 

@@ -14,6 +14,7 @@ from activegraph.behaviors.kinds import asks_model
 from activegraph.core.changes import Stamp
 from activegraph.core.codec import check_header, encode_payload_bytes
 from activegraph.core.event import Event
+from activegraph.core.event_maker import EventMaker
 from activegraph.errors import (
     EventNotFoundError,
     IncompatibleRuntimeState,
@@ -202,8 +203,7 @@ def _record(engine: Engine, request: Event, payload: bytes) -> None:
     ids = copy(engine.writer.ids)
     for event in cut.prefix:
         ids.saw_event_id(event.id)
-    writer, stamp = engine.writer, _stamp(engine, request)
-    answer = writer.event("tool.responded", payload, stamp, writer.now(), check_header("id", ids.event()))
+    answer = EventMaker(ids, engine.writer.clock).event("tool.responded", payload, _stamp(engine, request))
     engine.recorder.record(answer)
     engine.recorder.commit_step(engine.host_sync)
     cut.prefix.append(answer)
