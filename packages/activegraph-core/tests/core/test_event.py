@@ -11,10 +11,15 @@ from typing import Any
 
 import pytest
 from activegraph.core.codec import encode_value
-from activegraph.core.event import NO_DIGEST, Event, detached, event_digest
+from activegraph.core.event import NO_DIGEST, Event, event_digest
+from activegraph.core.record import record_of
 from activegraph.errors import NonSerializableEventError
 from hypothesis import given
 from support.values import examples, payload_dicts
+
+
+def detached(event: Event) -> Event:
+    return record_of(event).event()
 
 
 def recorded(payload: dict[str, Any] | None = None) -> Event:

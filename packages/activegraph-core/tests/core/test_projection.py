@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 from activegraph.core.clock import FrozenClock
-from activegraph.core.event import Event
+from activegraph.core.event import Event, raw_payload
 from activegraph.core.graph import Graph
 from activegraph.core.projection import Projection
-from activegraph.core.recorder import raw_payload
 from activegraph.errors import InvalidPatchLifecycleState, NonSerializableEventError
 from activegraph.store.base import replay_into
 from hypothesis import given

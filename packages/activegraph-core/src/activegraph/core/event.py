@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from activegraph.core.codec import check_header, decode_canonical, encode_payload_bytes
+from activegraph.core.codec import decode_canonical, encode_payload_bytes
 from activegraph.core.frozen import freeze, thaw
 
 __all__ = [
@@ -24,11 +24,9 @@ __all__ = [
     "Event",
     "canonical_event",
     "canonical_payload",
-    "detached",
     "digest_of",
     "event_as_read",
     "event_digest",
-    "let_go",
     "raw_payload",
 ]
 
@@ -194,29 +192,6 @@ def event_as_read(
     fields = event.__dict__
     fields["_as_read"] = fields.pop("_canonical")
     return event
-
-
-def let_go(event: Event) -> None:
-    """Forget the decoded payload of an event over JSON bytes; it is decoded again when somebody asks."""
-    if _json_of(event) is not None:
-        event.__dict__.pop("payload", None)
-
-
-def detached(event: Event) -> Event:
-    """`event` as a log takes it in: header checked, payload past the event boundary, nothing kept by reference.
-
-    Raises:
-        NonSerializableEventError: A field or the payload holds what the log cannot carry.
-    """
-    return canonical_event(
-        check_header("id", event.id),
-        check_header("type", event.type),
-        canonical_payload(event),
-        check_header("actor", event.actor),
-        check_header("frame_id", event.frame_id),
-        check_header("caused_by", event.caused_by),
-        check_header("timestamp", event.timestamp),
-    )
 
 
 def canonical_payload(event: Event) -> bytes:

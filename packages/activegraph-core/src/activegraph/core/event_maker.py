@@ -7,8 +7,8 @@ from functools import partial
 from activegraph.core.changes import Stamp
 from activegraph.core.clock import Clock
 from activegraph.core.codec import check_header
-from activegraph.core.event import Event, canonical_event
 from activegraph.core.ids import IDGen
+from activegraph.core.record import EventRecord
 
 __all__ = ["EventMaker"]
 
@@ -26,14 +26,14 @@ class EventMaker:
 
     def event(
         self, type: str, payload: bytes, stamp: Stamp, timestamp: str | None = None, id: str | None = None
-    ) -> Event:
+    ) -> EventRecord:
         """A new event; the clock is read and the next id drawn unless they are given."""
         now = self.now() if timestamp is None else timestamp
         if id is None:
             id = self._draw()
-        return canonical_event(id, type, payload, stamp.actor, stamp.frame_id, stamp.caused_by, now)
+        return EventRecord(id, type, payload, stamp.actor, stamp.frame_id, stamp.caused_by, now)
 
-    def stop(self, type: str, payload: bytes, stamp: Stamp) -> Event:
+    def stop(self, type: str, payload: bytes, stamp: Stamp) -> EventRecord:
         """An event that says that the run has stopped: a run that was stopped goes on with the ids of one that was not."""
         now = self.now()
         return self.event(type, payload, stamp, now, check_header("id", self.ids.stop()))

@@ -11,12 +11,13 @@ from activegraph.core.changes import Stamp, require_text
 from activegraph.core.clock import Clock
 from activegraph.core.codec import check_header
 from activegraph.core.elements import Object, Relation, object_handle, relation_handle
-from activegraph.core.event import Event, detached
+from activegraph.core.event import Event
 from activegraph.core.face import GraphFace
 from activegraph.core.ids import IDGen
 from activegraph.core.log import RunLog
 from activegraph.core.patch import Patch
 from activegraph.core.projection import Projection
+from activegraph.core.record import EventRecord, record_of
 from activegraph.core.recorder import Listener, Recorder, check_projects
 from activegraph.core.where import evaluate_where
 from activegraph.core.writer import GraphWriter
@@ -223,7 +224,7 @@ class Graph(GraphFace):
             InvalidPatchLifecycleState: It was decided already.
         """
         stamp = self._stamp("apply_patch", approved_by, caused_by, frame_id)
-        return self._writer.apply_patch(self._take, stamp, patch_id)
+        return self._writer.apply_patch(self._take, stamp, patch_id).event()
 
     def reject_patch(
         self,
@@ -241,7 +242,7 @@ class Graph(GraphFace):
             InvalidPatchLifecycleState: It was decided already.
         """
         stamp = self._stamp("reject_patch", actor, caused_by, frame_id)
-        return self._writer.reject_patch(self._take, stamp, patch_id, reason)
+        return self._writer.reject_patch(self._take, stamp, patch_id, reason).event()
 
     def emit(self, event: Event) -> Event:
         """Take in an event that the host built; the one entry point of all changes.
@@ -263,12 +264,13 @@ class Graph(GraphFace):
                 context={"type": type(event).__name__},
             )
         self._recorder.check_writable("emit")
-        taken = detached(event)
-        check_projects(taken)
+        record = record_of(event)
+        check_projects(record)
+        taken = record.event()
         self._recorder.check_new_id(taken.id)
         # Before anybody hears of the event: a listener may emit, and then draws ids.
         self.ids.reseed_from_events((taken,))
-        self._recorder.record_from_host(taken)
+        self._recorder.record_from_host(record)
         return taken
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -306,7 +308,7 @@ class Graph(GraphFace):
         """
         attach_store(self._log, self._recorder, store)
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: EventRecord) -> None:
         if event.frame_id is not None:
             self.ids.saw_frame_id(event.frame_id)
         self._recorder.record_from_host(event)

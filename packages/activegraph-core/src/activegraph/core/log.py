@@ -11,14 +11,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from operator import itemgetter
 from threading import Lock
 from typing import Any, Protocol, cast
 
-from msgspec import Struct
-
-from activegraph.core.event import Event, canonical_event, detached
+from activegraph.core.event import Event
 from activegraph.core.log_lines import say
+from activegraph.core.record import EventBatch, EventRecord
 from activegraph.errors import (
     DuplicateEventError,
     NonSerializableEventError,
@@ -46,24 +44,6 @@ class LogStore(Protocol):
     def count(self) -> int: ...
 
 
-class _Kept(Struct, frozen=True, gc=False):
-    id: str
-    type: str
-    payload: bytes
-    actor: str | None
-    frame_id: str | None
-    caused_by: str | None
-    timestamp: str
-
-    def event(self) -> Event:
-        return canonical_event(
-            self.id, self.type, self.payload, self.actor, self.frame_id, self.caused_by, self.timestamp
-        )
-
-
-_fields_of = itemgetter("id", "type", "_canonical", "actor", "frame_id", "caused_by", "timestamp")
-
-
 class RunLog:
     """One run's log as its single writer sees it."""
 
@@ -71,14 +51,14 @@ class RunLog:
         self.store: LogStore | None = None
         self.head = 0
         """Events that are committed."""
-        self.window: deque[Event] = deque(maxlen=WINDOW)
+        self.window: deque[EventRecord] = deque(maxlen=WINDOW)
         self.failure: BaseException | None = None
         """What stopped this log first; None while it takes commits."""
         self.lock = Lock()
         """Held while head and window move, so that a reader on another thread sees one instant."""
         self.on_advance: Callable[[], None] | None = None
         """Called under the lock when the head has moved."""
-        self._kept: list[_Kept] = []
+        self._kept: list[EventRecord] = []
         self._ids: set[str] = set()
         self._append_many: Any = None
         self._reopen: Callable[[], LogStore] | None = None
@@ -94,12 +74,12 @@ class RunLog:
             message = "store has no atomic append: %s"
             say(_logger, logging.WARNING, message, name, run_id=store.run_id, error_type=name)
 
-    def adopt(self, head: int, recent: Sequence[Event]) -> None:
+    def adopt(self, head: int, recent: Sequence[EventRecord]) -> None:
         """Take over a log that was read from the store: its length and its newest events."""
         self.head = head
         self.window.extend(recent)
 
-    def commit(self, events: Sequence[Event], *, sync: bool | None = None) -> None:
+    def commit(self, events: Sequence[EventRecord], *, sync: bool | None = None) -> None:
         """Write `events` behind the head, all or none, and move the head past them.
 
         Args:
@@ -113,12 +93,12 @@ class RunLog:
         self.write(events, sync=sync)
         self.advance(events)
 
-    def write(self, events: Sequence[Event], *, sync: bool | None = None) -> None:
+    def write(self, events: Sequence[EventRecord], *, sync: bool | None = None) -> None:
         """The first half of a commit: `events` are stored, and nobody sees it yet."""
         if self.failure is not None:
             raise self.failure
         if self.store is None:
-            self._keep(events)
+            self._kept.extend(events)
             return
         try:
             self._write(events, sync)
@@ -128,7 +108,7 @@ class RunLog:
             self.failure = error
             raise
 
-    def advance(self, events: Sequence[Event]) -> None:
+    def advance(self, events: Sequence[EventRecord]) -> None:
         """The second half: head and window move, and what others may see of the run with them."""
         with self.lock:
             self.head += len(events)
@@ -136,21 +116,15 @@ class RunLog:
             if self.on_advance is not None:
                 self.on_advance()
 
-    def _keep(self, events: Sequence[Event]) -> None:
-        try:
-            self._kept.extend([_Kept(*_fields_of(event.__dict__)) for event in events])
-        except KeyError:
-            # A run that is executed again beside its log commits events as they were read.
-            self._keep([detached(event) for event in events])
-
-    def _write(self, events: Sequence[Event], sync: bool | None) -> None:
+    def _write(self, events: Sequence[EventRecord], sync: bool | None) -> None:
         if self._append_many is None:
             for event in events:
-                cast(LogStore, self.store).append(event)
+                cast(LogStore, self.store).append(event.event())
             return
+        batch = EventBatch(events)
         for attempt in range(_REPEATS_AFTER_UNKNOWN_OUTCOME + 1):
             try:
-                self._append_many(events, expected_count=self.head, sync=sync)
+                self._append_many(batch, expected_count=self.head, sync=sync)
                 return
             except StoreUnavailableError as error:
                 # The store looked: none of it is there. Only then may the same batch be sent again.
@@ -203,7 +177,7 @@ class RunLog:
         """The committed event of this id."""
         for event in reversed(self.window):
             if event.id == event_id:
-                return event
+                return event.event()
         if self.store is not None:
             with self._readable() as store:
                 found: Event | None = store.get_event(event_id)
@@ -219,11 +193,12 @@ class RunLog:
         last = self.head if stop is None else min(stop, self.head)
         first_held = self.head - len(self.window) + 1
         if start >= first_held:
-            yield from list(islice(self.window, start - first_held, max(0, last - first_held + 1)))
+            held = list(islice(self.window, start - first_held, max(0, last - first_held + 1)))
+            yield from (record.event() for record in held)
         else:
             yield from self._stored(start, last)
 
-    def recent(self, count: int, window: Sequence[Event], head: int) -> Sequence[Event]:
+    def recent(self, count: int, window: Sequence[EventRecord], head: int) -> Sequence[Event | EventRecord]:
         """The newest `count` events of the instant at which `window` and `head` were copied; for any thread."""
         held = len(window)
         if count <= held or head == held:
@@ -254,10 +229,10 @@ class RunLog:
 class EventSequence(Sequence[Event]):
     """All events of a run in order, read when looked at: committed ones, then the open step's."""
 
-    def __init__(self, log: RunLog, open_step: Sequence[Event]) -> None:
+    def __init__(self, log: RunLog, open_step: Sequence[EventRecord]) -> None:
         self._log = log
         self._head = log.head
-        self._open = tuple(open_step)
+        self._open = EventBatch(tuple(open_step))
 
     def __len__(self) -> int:
         return self._head + len(self._open)

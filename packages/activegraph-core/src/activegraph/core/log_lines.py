@@ -11,7 +11,7 @@ from functools import partial
 from threading import local
 from typing import Any
 
-from activegraph.core.event import Event, canonical_payload
+from activegraph.core.record import EventRecord
 from activegraph.core.redaction import redacted_text, rendered_payload
 from activegraph.errors import ActiveGraphError
 
@@ -65,7 +65,7 @@ def say(logger: logging.Logger, level: int, message: str, *args: object, **field
                 traceback.print_exc(file=sys.stderr)
 
 
-def log_emitted(event: Event, run_id: str, *, in_body: bool = False) -> None:
+def log_emitted(event: EventRecord, run_id: str, *, in_body: bool = False) -> None:
     """The INFO line of an emitted event, and its payload at DEBUG.
 
     Args:
@@ -76,7 +76,7 @@ def log_emitted(event: Event, run_id: str, *, in_body: bool = False) -> None:
         fields["behavior"] = event.actor
     say(_runtime, logging.INFO, "event emitted: %s", event.type, **fields)
     if _runtime.isEnabledFor(logging.DEBUG):
-        payload = rendered_payload(canonical_payload(event))
+        payload = rendered_payload(event.payload)
         say(_runtime, logging.DEBUG, "event payload: %s payload=%s", event.type, payload, **fields)
 
 

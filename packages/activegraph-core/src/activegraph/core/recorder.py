@@ -16,10 +16,11 @@ from threading import Lock, get_ident
 from typing import Protocol
 
 from activegraph.core import refusals
-from activegraph.core.event import Event, raw_payload
+from activegraph.core.event import Event
 from activegraph.core.log import LogStore, RunLog
 from activegraph.core.log_lines import error_fields, log_emitted, name_of, say, wants_lines
 from activegraph.core.projection import GRAPH_TYPES, MalformedGraphEvent, Projection
+from activegraph.core.record import EventRecord
 from activegraph.errors import DuplicateEventError, InvalidArgumentType, NonSerializableEventError
 
 __all__ = ["Listener", "Recorder", "RunObserver"]
@@ -36,10 +37,10 @@ class RunObserver(Protocol):
     def before_host_change(self) -> None:
         """A change from outside is about to be made; raise to refuse it."""
 
-    def recorded(self, event: Event) -> None:
+    def recorded(self, event: EventRecord) -> None:
         """A live event is in the projection: queue it if it is to be dispatched."""
 
-    def committed(self, events: Sequence[Event]) -> None:
+    def committed(self, events: Sequence[EventRecord]) -> None:
         """These events, recorded before, are in the log now."""
 
     def commit_failed(self, error: BaseException) -> None:
@@ -56,7 +57,7 @@ class Recorder:
         self.run_id = run_id
         self.projection = projection
         self.log = log
-        self.step: list[Event] = []
+        self.step: list[EventRecord] = []
         """Events of the open step: in the projection, not yet in the log."""
         self.observer: RunObserver | None = None
         self.host_sync: bool | None = None
@@ -71,17 +72,17 @@ class Recorder:
         self._listeners: list[Listener] = []
         self._failed_listeners: set[int] = set()
         self._unheard: deque[Event] = deque()
-        self._indexed_step: list[Event] = self.step
+        self._indexed_step: list[EventRecord] = self.step
         self._step_ids: set[str] = set()
         self._indexed = 0
         """How many events of the step the set of their ids covers; it is filled when somebody asks."""
         self._notifying = False
         self._stack_lock = Lock()
 
-    def record(self, event: Event) -> None:
+    def record(self, event: EventRecord) -> None:
         """Take in an event of the open step: visible inside the process at once."""
         try:
-            self.projection.apply(event.type, raw_payload(event))
+            self.projection.apply(event.type, event.payload)
             self.step.append(event)
             if self.informing:
                 log_emitted(event, self.run_id, in_body=self.in_body)
@@ -92,13 +93,13 @@ class Recorder:
             self.stop(error)
             raise
 
-    def record_mark(self, event: Event) -> None:
+    def record_mark(self, event: EventRecord) -> None:
         """Take in an event of the runtime's own that changes no graph and is queued by nobody else."""
         self.step.append(event)
         if self.informing:
             log_emitted(event, self.run_id)
 
-    def record_from_host(self, event: Event) -> None:
+    def record_from_host(self, event: EventRecord) -> None:
         """Take in a change from outside, of which is known that it projects: durable and visible when this returns.
 
         Inside a transaction it joins the open step instead.
@@ -109,7 +110,7 @@ class Recorder:
         self.informing = wants_lines()
         try:
             self._write((event,), self.host_sync)
-            self.projection.apply(event.type, raw_payload(event))
+            self.projection.apply(event.type, event.payload)
             if self.informing:
                 log_emitted(event, self.run_id)
             if self.observer is not None:
@@ -153,7 +154,7 @@ class Recorder:
         if self.log.failure is None:
             self.log.failure = error
 
-    def _write(self, events: Sequence[Event], sync: bool | None) -> None:
+    def _write(self, events: Sequence[EventRecord], sync: bool | None) -> None:
         was_stopped = self.log.failure is not None
         try:
             self.log.write(events, sync=sync)
@@ -261,8 +262,8 @@ class Recorder:
         self._failed_listeners.discard(id(listener))
         return True
 
-    def _tell_listeners(self, events: Sequence[Event], *, later: bool = False) -> None:
-        self._unheard.extend(events)
+    def _tell_listeners(self, events: Sequence[EventRecord], *, later: bool = False) -> None:
+        self._unheard.extend(event.event() for event in events)
         if self._notifying or later:
             return
         self._notifying = True
@@ -287,9 +288,9 @@ class Recorder:
             say(_observability, logging.WARNING, "listener failed: %s", name_of(listener), **fields)
 
 
-def check_projects(event: Event) -> None:
+def check_projects(event: EventRecord) -> None:
     """Refuse a graph event that the projection could not apply, before it reaches the log."""
-    check_graph_payload(event.type, raw_payload(event), event.id)
+    check_graph_payload(event.type, event.payload, event.id)
 
 
 def check_graph_payload(type: str, payload: bytes, event_id: str | None = None) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from activegraph.core.event import Event, detached, raw_payload
+from activegraph.core.event import Event
 from activegraph.core.projection import MalformedGraphEvent
+from activegraph.core.record import EventRecord, record_of
 from activegraph.errors import DuplicateEventError, IncompatibleRuntimeState, LogInconsistencyError
 
 if TYPE_CHECKING:
@@ -41,13 +42,13 @@ def apply_replayed(graph: Graph, events: Iterable[Event]) -> int:
     for event in events:
         taken = _projected(graph, event)
         log.commit((taken,))
-        graph.ids.reseed_from_events((taken,))
+        graph.ids.reseed_from_events((taken.event(),))
         graph._replayed, graph._replayed_ids = log.head, None
         applied += 1
     return applied
 
 
-def _projected(graph: Graph, event: Event) -> Event:
+def _projected(graph: Graph, event: Event) -> EventRecord:
     if graph._log.contains(event.id):
         raise DuplicateEventError(
             f"event {event.id!r} comes twice in the log that is replayed",
@@ -56,9 +57,9 @@ def _projected(graph: Graph, event: Event) -> Event:
             how_to_fix="Replay one run's events, from the beginning, into a fresh graph.",
             context={"event_id": event.id, "run_id": graph.run_id},
         )
-    taken = detached(event)
+    taken = record_of(event)
     try:
-        graph._projection.apply(taken.type, raw_payload(taken))
+        graph._projection.apply(taken.type, taken.payload)
     except MalformedGraphEvent as error:
         raise LogInconsistencyError(
             f"event {event.id!r} cannot be projected: {error}",

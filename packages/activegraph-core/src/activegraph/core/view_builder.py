@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from activegraph.core.event import Event
 from activegraph.core.log import RunLog
 from activegraph.core.neighborhood import neighborhood
 from activegraph.core.projection import Projection
+from activegraph.core.record import EventBatch, EventRecord
 from activegraph.core.slices import BuiltSlice, Slice, WholeGraph
 from activegraph.core.state import ObjectState, RelationState
 from activegraph.core.view import View
@@ -35,7 +36,7 @@ def build_view(
     trigger: Event,
     sequence: int,
     head: int,
-    unlogged: tuple[Event, ...] = (),
+    unlogged: Sequence[EventRecord] = (),
     removals: Iterable[ObjectState | RelationState],
     reporter: Callable[[int, int, float], None] | None = None,
     shown: Callable[[Event], bool] | None = None,
@@ -153,10 +154,10 @@ def _resolve(path: str, trigger: Event) -> Any:
 
 
 def recent_events(
-    log: RunLog, head: int, unlogged: tuple[Event, ...], count: int, shown: Callable[[Event], bool]
+    log: RunLog, head: int, unlogged: Sequence[EventRecord], count: int, shown: Callable[[Event], bool]
 ) -> list[Event]:
     """The newest `count` events up to position `head` and behind it, of those that are shown."""
-    found = [event for event in unlogged if shown(event)]
+    found = [event for event in EventBatch(unlogged) if shown(event)]
     stop = head
     while stop > 0 and len(found) < count:
         start = max(1, stop - 2 * count + 1)

@@ -27,13 +27,13 @@ from activegraph.core.changes import (
 )
 from activegraph.core.clock import Clock
 from activegraph.core.codec import MAX_BYTES, decode_canonical, encode_plain, oversized
-from activegraph.core.event import Event
 from activegraph.core.event_maker import EventMaker
 from activegraph.core.ids import IDGen
 from activegraph.core.keys import look_up
 from activegraph.core.log_lines import say
 from activegraph.core.patch import PATCH_OPERATIONS, Patch, diff_of, patch_handle
 from activegraph.core.projection import Projection
+from activegraph.core.record import EventRecord
 from activegraph.core.state import ObjectState, PatchState, RelationState
 from activegraph.errors import InvalidPatchLifecycleState, InvalidPatchOperation
 from activegraph.errors.base import shown
@@ -42,7 +42,7 @@ __all__ = ["GraphWriter"]
 
 _logger = logging.getLogger("activegraph.runtime")
 
-Take = Callable[[Event], None]
+Take = Callable[[EventRecord], None]
 
 _LARGE = MAX_BYTES - 1024 * 1024
 """From this length of a user's values on, the whole payload is measured before an id is drawn."""
@@ -219,7 +219,7 @@ class GraphWriter(EventMaker):
         take(self.event("patch.proposed", b'{"patch":%b}' % self._patch(draft, id, now), stamp, now))
         return patch_handle(self.projection.patches[id])
 
-    def apply_patch(self, take: Take, stamp: Stamp, patch_id: str) -> Event:
+    def apply_patch(self, take: Take, stamp: Stamp, patch_id: str) -> EventRecord:
         """Emit `patch.applied`, or `patch.rejected` where the target is gone or has moved on."""
         proposed = self._proposed(patch_id)
         target = self.projection.objects.get(proposed.target)
@@ -243,11 +243,11 @@ class GraphWriter(EventMaker):
         take(event)
         return event
 
-    def reject_patch(self, take: Take, stamp: Stamp, patch_id: str, reason: str) -> Event:
+    def reject_patch(self, take: Take, stamp: Stamp, patch_id: str, reason: str) -> EventRecord:
         """Emit `patch.rejected`."""
         return self._reject(take, stamp, self._proposed(patch_id), encoded_remark("reason", reason, "reason"))
 
-    def _reject(self, take: Take, stamp: Stamp, patch: PatchState, reason: bytes) -> Event:
+    def _reject(self, take: Take, stamp: Stamp, patch: PatchState, reason: bytes) -> EventRecord:
         target = self.projection.objects.get(patch.target)
         payload = b'{"patch_id":%b,"target":%b,"reason":%b,"current_version":%d}' % (
             encode_plain(patch.id),

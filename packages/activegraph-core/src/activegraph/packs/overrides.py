@@ -136,7 +136,7 @@ def overrides_behind(
     for name, changes in pack_settings.items():
         payload = {"pack": name, "overrides": changes, "assignments": texts.get(name, [])}
         stamp = Stamp("runtime", at_event, None)
-        events.append(maker.event("pack.settings_overridden", encode_payload_bytes(payload), stamp))
+        events.append(maker.event("pack.settings_overridden", encode_payload_bytes(payload), stamp).event())
     return events
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from activegraph.core.event import Event
 from activegraph.core.log import RunLog
+from activegraph.core.record import EventRecord
 
 __all__ = ["causal_depth"]
 
 _MOST_KNOWN = 16384
 
 
-def causal_depth(log: RunLog, event: Event, known: dict[str, int]) -> int:
+def causal_depth(log: RunLog, event: EventRecord, known: dict[str, int]) -> int:
     """Depth of `event`: 0 without a cause, or where its cause is unknown or its own consequence.
 
     Args:

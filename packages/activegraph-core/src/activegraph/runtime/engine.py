@@ -20,10 +20,11 @@ from activegraph.behaviors.base import AnyBehavior
 from activegraph.behaviors.registry import get_registry, watch_registry
 from activegraph.core.clock import monotonic_of
 from activegraph.core.codec import check_header
-from activegraph.core.event import Event, raw_payload
+from activegraph.core.event import Event
 from activegraph.core.graph import Graph
 from activegraph.core.log import LogStore
 from activegraph.core.log_lines import say
+from activegraph.core.record import EventRecord
 from activegraph.core.refusals import stopped
 from activegraph.packs.loaded import NO_PACKS, LoadedPacks
 from activegraph.runtime.approvals import APPROVAL_TYPES, Approvals
@@ -196,7 +197,7 @@ class Engine:
     def count_waiting(self) -> None:
         """Work out anew how many of the events that wait the behaviors of now are to see."""
         heard = self._awaited_now()
-        self._unheard = sum(item.internal and item.event.type not in heard for item in self.queue)
+        self._unheard = sum(item.internal and item.record.type not in heard for item in self.queue)
         if self.owed is not None:
             self.owed_depth = self.owed.depth(Subscriptions(tuple(self.behaviors_now())))
 
@@ -286,7 +287,7 @@ class Engine:
         self.awaited = subscriptions.awaited
         if indexed is not None and indexed is not subscriptions and self.queue:
             replace_turn(self.queue[0], indexed, subscriptions)
-        fresh = (item for item in self.queue if not item.internal or subscriptions.for_type(item.event.type))
+        fresh = (item for item in self.queue if not item.internal or subscriptions.for_type(item.record.type))
         if self.owed is not None:
             warn_of_absent_packs(self)
             queue = self.owed.queue(subscriptions, self.projection)
@@ -314,7 +315,7 @@ class Engine:
         if self.unrecorded_packs:
             record_packs(self)
 
-    def recorded(self, event: Event) -> None:
+    def recorded(self, event: EventRecord) -> None:
         """Queue a live event if somebody is to see it."""
         type = event.type
         if not is_internal(type):
@@ -327,10 +328,10 @@ class Engine:
                 # Behaviors may be declared until the next `run_*`, so it is kept, and counts if it would be heard now.
                 self._unheard += type not in self._awaited_now()
             if not self.running or self._is_awaited(type):
-                about = about_behavior(raw_payload(event))
+                about = about_behavior(event.payload)
                 self._push(WorkItem(event, self.tick, self._depth_of(event), about, internal=True))
             if type in APPROVAL_TYPES:
-                self.approvals.take(event, raw_payload(event))
+                self.approvals.take(event, event.payload)
 
     def _awaited_now(self) -> frozenset[str]:
         return SUBSCRIBABLE.intersection(type for behavior in self.behaviors_now() for type in behavior.on)
@@ -344,8 +345,8 @@ class Engine:
 
     def log_queue(self, what: str, item: WorkItem) -> None:
         """The DEBUG line of an event that was queued or taken."""
-        message, fields = "queue %s: %s depth=%d", {"run_id": self.run_id, "event_id": item.event.id}
-        say(_logger, logging.DEBUG, message, what, item.event.type, self.queue_depth(), **fields)
+        message, fields = "queue %s: %s depth=%d", {"run_id": self.run_id, "event_id": item.record.id}
+        say(_logger, logging.DEBUG, message, what, item.record.type, self.queue_depth(), **fields)
 
     def _is_awaited(self, type: str) -> bool:
         """Whether a behavior names this internal type; two handlers of each other's outcomes must not feed themselves."""
@@ -353,7 +354,7 @@ class Engine:
             return False
         return not (type.startswith("behavior.") and self.trigger is not None and is_internal(self.trigger.type))
 
-    def committed(self, events: Sequence[Event]) -> None:
+    def committed(self, events: Sequence[EventRecord]) -> None:
         """Measure what is in the log now, and record the goal that a `goal.created` among it has brought."""
         if self.measures is not None:
             self.measures.committed(events)
@@ -376,7 +377,7 @@ class Engine:
         used = tuple(budget.used.values())
         self.published = Published(self.log.head, self.queue_depth(), used, budget.cost_used, self.last_stop)
 
-    def _depth_of(self, event: Event) -> int | None:
+    def _depth_of(self, event: EventRecord) -> int | None:
         cause, trigger = event.caused_by, self.trigger
         if cause is None:
             return 0

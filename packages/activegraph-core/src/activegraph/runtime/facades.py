@@ -125,9 +125,10 @@ class BehaviorGraph:
             )
         encoded = encode_payload_bytes(require_fields("payload", payload))
         check_graph_payload(event_type, encoded)
-        event = step.writer.event(event_type, encoded, step.stamp)
+        record = step.writer.event(event_type, encoded, step.stamp)
+        event = record.event()
         step.writer.ids.saw_payload(event)
-        step.take(event)
+        step.take(record)
         step.events_emitted += 1
         if event_type == "patch.applied":
             step.patches_by_hand += 1

@@ -206,7 +206,7 @@ def _record(engine: Engine, request: Event, payload: bytes) -> None:
     answer = EventMaker(ids, engine.writer.clock).event("tool.responded", payload, _stamp(engine, request))
     engine.recorder.record(answer)
     engine.recorder.commit_step(engine.host_sync)
-    cut.prefix.append(answer)
+    cut.prefix.append(answer.event())
 
 
 def _refusal(what: str, requested_event_id: str) -> InvalidRuntimeConfiguration:

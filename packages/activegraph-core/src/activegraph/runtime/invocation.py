@@ -11,6 +11,7 @@ from activegraph.core.codec import encode_payload_bytes
 from activegraph.core.elements import relation_handle
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.log_lines import say, wants_lines
+from activegraph.core.record import EventRecord
 from activegraph.core.state import ObjectState, RelationState
 from activegraph.core.view import View
 from activegraph.core.view_builder import build_view
@@ -195,7 +196,7 @@ class Invocation:
         """What a failure says beyond its class: nothing, where no model was asked."""
         return {}
 
-    def _mark(self, type: str, payload: bytes) -> Event:
+    def _mark(self, type: str, payload: bytes) -> EventRecord:
         """Record an event of the runtime's own; most have no effect but to stand in the log."""
         event = self.writer.event(type, payload, self._mark_stamp)
         if self.prefix:
@@ -207,14 +208,14 @@ class Invocation:
                 engine.recorded(event)
         return event
 
-    def _meet_or_record(self, event: Event) -> None:
+    def _meet_or_record(self, event: EventRecord) -> None:
         self._require_sound()
         if not self.prefix:
             self.engine.recorder.record(event)
             return
         recorded = self.prefix.popleft()
         try:
-            require_same(recorded, event)
+            require_same(recorded, event.event())
             self.engine.projection.apply(recorded.type, raw_payload(recorded))
             if recorded.type in APPROVAL_TYPES:
                 self.engine.approvals.take(recorded, raw_payload(recorded))

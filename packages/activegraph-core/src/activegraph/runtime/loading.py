@@ -24,7 +24,7 @@ from activegraph.errors import LogInconsistencyError
 from activegraph.errors.advice import option
 from activegraph.runtime.approvals import Approvals
 from activegraph.runtime.call_origin import CallOrigin
-from activegraph.runtime.log_rows import LogRow, StoredEvent, cause_of, event_of, row_of
+from activegraph.runtime.log_rows import LogRow, StoredEvent, cause_of, event_of, record_of_row, row_of
 from activegraph.runtime.mark_reading import mark_of
 from activegraph.runtime.pack_events import PACK_TYPES
 from activegraph.runtime.points import CutOff
@@ -88,7 +88,7 @@ def load_run(
         graph, approvals = Graph(run_id=store.run_id, clock=clock), Approvals()
         recent, _, _ = _rebuild(graph, store, approvals, None, stop=cut.started_at - 1)
         recent = _read_prefix(graph, store, cut, recent)
-    graph._log.adopt(head, [event_of(row) for row in recent])
+    graph._log.adopt(head, [record_of_row(row) for row in recent])
     graph._replayed = head
     return LoadedRun(graph, store, scan, cut, approvals, frame_id, record, followers.pack_events)
 
@@ -288,7 +288,7 @@ def _read_prefix(graph: Graph, store: EventStore, cut: CutOff, recent: deque[Log
             graph.ids.saw_stop_id(stored.id)
             cut.in_doubt.add(stored.caused_by)
         elif not stored.type.startswith("runtime."):
-            cut.prefix.append(cause_of(stored))
+            cut.prefix.append(cause_of(stored).event())
     return recent
 
 

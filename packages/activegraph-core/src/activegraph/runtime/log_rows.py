@@ -7,9 +7,10 @@ from typing import Protocol
 from msgspec import Struct
 
 from activegraph.core.codec import check_header
-from activegraph.core.event import Event, event_as_read, raw_payload
+from activegraph.core.event import Event, raw_payload
+from activegraph.core.record import RecordAsRead
 
-__all__ = ["LogRow", "StoredEvent", "cause_of", "event_of", "row_of"]
+__all__ = ["LogRow", "StoredEvent", "cause_of", "event_of", "record_of_row", "row_of"]
 
 
 class StoredEvent(Struct, frozen=True, gc=False):
@@ -50,21 +51,26 @@ class LogRow(Protocol):
     def timestamp(self) -> str: ...
 
 
-def event_of(row: LogRow) -> Event:
-    """A row as an event; its text may have been edited in the store, so it is not taken for canonical."""
+def record_of_row(row: LogRow) -> RecordAsRead:
+    """A row as a record; its text may have been edited in the store, so it is not taken for canonical."""
     payload = row.payload
     raw = payload if isinstance(payload, bytes) else payload.encode("utf-8", "surrogatepass")
-    return event_as_read(row.id, row.type, raw, row.actor, row.frame_id, row.caused_by, row.timestamp)
+    return RecordAsRead(row.id, row.type, raw, row.actor, row.frame_id, row.caused_by, row.timestamp)
 
 
-def cause_of(row: LogRow) -> Event:
-    """A row as an event that others are about to name as their cause.
+def event_of(row: LogRow) -> Event:
+    """A row as an event."""
+    return record_of_row(row).event()
+
+
+def cause_of(row: LogRow) -> RecordAsRead:
+    """A row as the record of an event that others are about to name as their cause.
 
     Raises:
         NonSerializableEventError: Its id was edited into what no event can name.
     """
     check_header("id", row.id)
-    return event_of(row)
+    return record_of_row(row)
 
 
 def row_of(position: int, event: Event) -> StoredEvent:

@@ -14,7 +14,6 @@ from typing import Any
 
 from activegraph.core.changes import Stamp
 from activegraph.core.codec import encode_payload_bytes
-from activegraph.core.event import let_go
 from activegraph.core.graph import Graph
 from activegraph.core.log_lines import say
 from activegraph.core.refusals import stopped
@@ -107,7 +106,6 @@ def _dispatch(engine: Engine, subscriptions: Subscriptions, item: WorkItem) -> T
             recorder.commit_step(engine.step_sync)
         if turn is None:
             engine.queue.popleft()
-            let_go(item.event)
             if engine.measures is not None:
                 # Whatever is queued inside a run is heard by somebody, so nothing has to be left out.
                 engine.measures.queued(len(engine.queue))
@@ -147,7 +145,7 @@ def finish_cut_off(engine: Engine, subscriptions: Subscriptions) -> None:
 def _take(engine: Engine, item: WorkItem) -> None:
     item.taken = True
     engine.worked = True
-    engine.last_taken = item.event.id
+    engine.last_taken = item.record.id
     if not item.internal:
         budget = engine.budget
         budget.consume("max_events")
@@ -156,7 +154,7 @@ def _take(engine: Engine, item: WorkItem) -> None:
     if engine.recorder.informing and _logger.isEnabledFor(logging.DEBUG):
         engine.log_queue("pop", item)
     if item.depth is None:
-        item.depth = causal_depth(engine.log, item.event, engine.depths)
+        item.depth = causal_depth(engine.log, item.record, engine.depths)
     engine.budget.reach("max_depth", item.depth)
 
 

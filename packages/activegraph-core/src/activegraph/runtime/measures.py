@@ -16,6 +16,7 @@ from typing import Any
 
 from activegraph.core.codec import decode_canonical
 from activegraph.core.event import Event, raw_payload
+from activegraph.core.record import EventRecord
 from activegraph.metrics import Metrics, NoOpMetrics
 from activegraph.runtime.budget import Budget
 from activegraph.runtime.failures import reason_of
@@ -66,7 +67,7 @@ class Measures(GuardedMetrics):
             "tool.responded": self._tool_responded,
         }
 
-    def committed(self, events: Sequence[Event]) -> None:
+    def committed(self, events: Sequence[EventRecord]) -> None:
         """These events are in the log now."""
         counter, readers = self._counter, self._readers
         for event in events:
@@ -78,7 +79,7 @@ class Measures(GuardedMetrics):
                 self._failed("activegraph_events_emitted_total", error)
                 counter = self._counter
             if type in readers:
-                readers[type](decode_canonical(raw_payload(event)))
+                readers[type](decode_canonical(event.payload))
                 counter = self._counter
         begun = self._begun
         if begun:

@@ -12,6 +12,7 @@ from typing import Any, cast
 from activegraph.core.changes import Stamp
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.log_lines import text_of
+from activegraph.core.record import EventRecord
 from activegraph.core.view_builder import build_view
 from activegraph.errors import (
     IncompatibleRuntimeState,
@@ -121,10 +122,11 @@ class ModelInvocation(Invocation):
             The event as it stands in the log.
         """
         recorded = self.prefix[0] if self.prefix else None
-        event = self._call_event(type, payload, caused_by)
-        self.take(event)
+        record = self._call_event(type, payload, caused_by)
+        self.take(record)
         if recorded is not None:
             return recorded
+        event = record.event()
         log_call(event, self.log_fields())
         return event
 
@@ -143,7 +145,7 @@ class ModelInvocation(Invocation):
         self._require_sound()
         self.engine.recorder.commit_step(self.engine.call_sync, is_last=False)
 
-    def _call_event(self, type: str, payload: bytes, caused_by: str) -> Event:
+    def _call_event(self, type: str, payload: bytes, caused_by: str) -> EventRecord:
         try:
             return self.writer.event(type, payload, Stamp(self.name, caused_by, self.engine.frame_id))
         except Exception as error:

@@ -89,7 +89,7 @@ class Owed:
         scan = self._scan
         if scan.stopped_at is not None:
             turn = subscriptions.named(scan.stopped_at.behavior, scan.stopped_at.ordinal)
-            if scan.stopped_at.event_id != item.event.id:
+            if scan.stopped_at.event_id != item.record.id:
                 item.next_turn = len(subscriptions.subscribers)
                 return
             item.next_turn, item.done = self._decided(subscriptions)

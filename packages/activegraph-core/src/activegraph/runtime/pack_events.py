@@ -10,6 +10,7 @@ from activegraph.core.changes import Stamp
 from activegraph.core.codec import decode_canonical
 from activegraph.core.event import Event, raw_payload
 from activegraph.core.log_lines import say
+from activegraph.core.record import EventRecord
 
 if TYPE_CHECKING:
     from activegraph.core.log import RunLog
@@ -67,18 +68,18 @@ def _fields(event: Event) -> dict[str, Any]:
     return fields
 
 
-def record_pack(engine: Engine, payload: bytes) -> Event:
+def record_pack(engine: Engine, payload: bytes) -> EventRecord:
     """Emit `pack.loaded`."""
     return _record(engine, _loaded(engine, payload))
 
 
-def _loaded(engine: Engine, payload: bytes) -> Event:
+def _loaded(engine: Engine, payload: bytes) -> EventRecord:
     return engine.writer.event("pack.loaded", payload, Stamp("runtime", None, engine.frame_id))
 
 
-def _record(engine: Engine, event: Event) -> Event:
+def _record(engine: Engine, event: EventRecord) -> EventRecord:
     engine.recorder.record_from_host(event)
-    engine.pack_events.append(event)
+    engine.pack_events.append(event.event())
     return event
 
 

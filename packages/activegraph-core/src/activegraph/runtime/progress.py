@@ -31,7 +31,7 @@ def replace_turn(item: WorkItem, before: Subscriptions, now: Subscriptions) -> N
     """Put an item that was partly dispatched to the behaviors `before` where it stands among those of `now`."""
     if not item.taken:
         return
-    turns = before.for_type(item.event.type)
+    turns = before.for_type(item.record.type)
     taken = [(s.name, s.ordinal or 0) for s in turns if s.index < item.next_turn or s.index in item.done]
     following = next((s for s in turns if s.index >= item.next_turn and s.index not in item.done), None)
     if following is None:

@@ -7,9 +7,11 @@ answers without number, so looking for them from the end of the log would cost m
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from activegraph.core.event import Event
 from activegraph.core.log import RunLog
+from activegraph.core.record import EventBatch, EventRecord
 from activegraph.core.view_builder import recent_events
 from activegraph.llm.prompt_text import in_prompts
 
@@ -25,7 +27,7 @@ class PromptEvents:
         self._head = 0
         """Position up to which the log has been looked at."""
 
-    def recent(self, count: int, head: int, unlogged: tuple[Event, ...]) -> list[Event]:
+    def recent(self, count: int, head: int, unlogged: Sequence[EventRecord]) -> list[Event]:
         """The newest `count` events up to position `head` and in the open step behind it."""
         if not count:
             return []
@@ -34,5 +36,5 @@ class PromptEvents:
         else:
             self._kept.extend(event for event in self._log.read(self._head + 1, head) if in_prompts(event))
         self._head = head
-        found = [*self._kept, *(event for event in unlogged if in_prompts(event))]
+        found = [*self._kept, *(event for event in EventBatch(unlogged) if in_prompts(event))]
         return found[max(0, len(found) - count) :]

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from activegraph.behaviors.subscribable import SUBSCRIBABLE
 from activegraph.core.event import INTERNAL_FAMILIES, Event
+from activegraph.core.record import EventRecord
 from activegraph.core.state import RelationState
 
 __all__ = [
@@ -45,7 +46,7 @@ def is_lifecycle(type: str) -> bool:
 class WorkItem(Struct, gc=False):
     """One queued event, and how far its dispatch has got."""
 
-    event: Event
+    record: EventRecord
     tick: int
     """Ordinal among the queue-visible events of the log; that of the last one for an internal event."""
     depth: int | None = None
@@ -61,6 +62,15 @@ class WorkItem(Struct, gc=False):
     """Relations left to the turn at `next_turn`, where that turn has begun."""
     done: frozenset[int] = frozenset()
     """Registration indexes of behaviors that had their turn, wherever they stood then."""
+    shown: Event | None = None
+    """The event as behaviors see it, once one of them has."""
+
+    @property
+    def event(self) -> Event:
+        """What behaviors are given: the same for all, so that its payload is decoded once."""
+        if self.shown is None:
+            self.shown = self.record.event()
+        return self.shown
 
 
 class DelayedEntry(Struct, gc=False):
@@ -68,11 +78,16 @@ class DelayedEntry(Struct, gc=False):
 
     name: str
     ordinal: int | None
-    event: Event
+    record: EventRecord
     fire_at: int
     depth: int | None = None
     relations: deque[RelationState] | None = None
     """Relations left, where its firing has begun."""
+
+    @property
+    def event(self) -> Event:
+        """What the behavior is given."""
+        return self.record.event()
 
 
 class DelayedEntries:

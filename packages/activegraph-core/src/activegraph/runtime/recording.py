@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from activegraph.core.clock import Clock
-from activegraph.core.event import Event
+from activegraph.core.codec import decode_canonical
 from activegraph.core.log import LogStore, RunLog
+from activegraph.core.record import EventRecord
 
 __all__ = ["RunFacts", "record_run"]
 
@@ -34,10 +35,10 @@ class RunFacts:
         """Take over what a loaded run's record says."""
         self.goal, self.setup_count, self.has_unrecorded_goal = goal, setup_count, False
 
-    def saw_goal(self, event: Event) -> None:
+    def saw_goal(self, event: EventRecord) -> None:
         """The goal of a `goal.created`; the first one is the run's, and recorded when its event is committed."""
         if self.goal is None:
-            goal = event.payload.get("goal")
+            goal = decode_canonical(event.payload).get("goal")
             self.goal = goal if isinstance(goal, str) else None
             self.has_unrecorded_goal = self.goal is not None
 

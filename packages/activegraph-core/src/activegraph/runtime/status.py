@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from activegraph.behaviors.kinds import asks_model, is_about_relations
 from activegraph.core.event import Event
 from activegraph.core.frozen import freeze
+from activegraph.core.record import EventRecord
 from activegraph.errors import InvalidRuntimeConfiguration
 from activegraph.errors.base import shown
 from activegraph.runtime.budget import DIMENSIONS, Budget
@@ -164,7 +165,7 @@ def checked_recent(recent: object) -> int:
     )
 
 
-def summary_of(event: Event) -> EventSummary:
+def summary_of(event: Event | EventRecord) -> EventSummary:
     """The event without its payload."""
     return EventSummary(event.id, event.type, event.actor, event.timestamp)
 

@@ -44,13 +44,13 @@ def dispatch(engine: Engine, subscriptions: Subscriptions, item: WorkItem) -> Tu
     Returns:
         The turn before which the budget said no; None when all is done.
     """
-    for subscriber in subscriptions.for_type(item.event.type):
+    for subscriber in subscriptions.for_type(item.record.type):
         index = subscriber.index
         if index < item.next_turn or index in item.done or subscriber.name == item.about:
             continue
         if not _turn(engine, subscriber, item):
             item.next_turn = index
-            return Turn(subscriber.name, subscriber.ordinal or 0, item.event.id)
+            return Turn(subscriber.name, subscriber.ordinal or 0, item.record.id)
         item.next_turn = index + 1
         item.relations = None
     if item.internal:
@@ -73,7 +73,7 @@ def invoke_again(engine: Engine, subscriptions: Subscriptions, cut: CutOff) -> b
     due = engine.delayed.due(item.tick) if cut.delayed else None
     place: WorkItem | DelayedEntry = due[0] if due else item
     is_about_relation = subscriber.relation_type is not None
-    if place.event.id != cut.event_id or (cut.relation_id is not None and not is_about_relation):
+    if place.record.id != cut.event_id or (cut.relation_id is not None and not is_about_relation):
         return False
     relation = None
     if cut.relation_id is not None:
@@ -136,7 +136,7 @@ def _fire(engine: Engine, subscriptions: Subscriptions, tick: int, due: deque[De
         entry = due[0]
         subscriber = subscriptions.named(entry.name, entry.ordinal)
         if subscriber is not None and not _turn(engine, subscriber, entry):
-            return Turn(subscriber.name, subscriber.ordinal or 0, entry.event.id)
+            return Turn(subscriber.name, subscriber.ordinal or 0, entry.record.id)
         due.popleft()
     engine.delayed.drop(tick)
     return None
@@ -146,16 +146,16 @@ def _schedule(engine: Engine, subscriber: Subscriber, item: WorkItem, delay: int
     """Write down that the behavior is to be invoked later; it is committed with what comes next."""
     payload: dict[str, Any] = {
         "behavior": subscriber.name,
-        "event_id": item.event.id,
+        "event_id": item.record.id,
         "activate_after": delay,
         "fire_at_tick": item.tick + delay,
         "current_tick": item.tick,
     }
     if subscriber.ordinal is not None:
         payload["ordinal"] = subscriber.ordinal
-    stamp = Stamp("runtime", item.event.id, engine.frame_id)
+    stamp = Stamp("runtime", item.record.id, engine.frame_id)
     engine.recorder.record_mark(engine.writer.event("behavior.scheduled", encode_payload_bytes(payload), stamp))
-    engine.delayed.add(DelayedEntry(subscriber.name, subscriber.ordinal, item.event, item.tick + delay, item.depth))
+    engine.delayed.add(DelayedEntry(subscriber.name, subscriber.ordinal, item.record, item.tick + delay, item.depth))
     engine.worked = True
 
 

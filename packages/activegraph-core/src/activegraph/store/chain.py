@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import sha256
 from operator import itemgetter
+from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from activegraph.core.event import Event, canonical_payload
+from activegraph.core.record import EventBatch, EventRecord, RecordAsRead
 from activegraph.errors import ActiveGraphError
 from activegraph.store.refusals import no_event
 from activegraph.store.serde import header_of
@@ -25,7 +28,6 @@ Row = tuple[int, str, str, str | None, str, str | None, str | None, str, bytes]
 _encode = msgspec.json.Encoder().encode
 _Raw = msgspec.Raw
 _header = itemgetter("id", "type", "actor", "frame_id", "caused_by", "timestamp")
-_kind_of = type
 _TEXT_OR_NONE = frozenset({str, type(None)})
 
 _NUL = b"\\u0000"
@@ -40,16 +42,11 @@ def rows_behind(events: Iterable[Event], position: int, digest: bytes) -> list[R
         InvalidArgumentType: Something that is no event.
     """
     rows: list[Row] = []
-    event: Event | None = None
+    event: Any = None
     try:
-        for event in events:
-            fields = event.__dict__
-            header = id, type, actor, frame_id, caused_by, timestamp = _header(fields)
-            payload: bytes | None = fields.get("_canonical")
-            if payload is None:
-                payload = canonical_payload(event)
-                if not (_TEXT_OR_NONE.issuperset(map(_kind_of, header)) and id and type and timestamp is not None):
-                    id, type, actor, frame_id, caused_by, timestamp = header_of(event)
+        for event in events.records if isinstance(events, EventBatch) else events:
+            fields = astuple(event) if event.__class__ is EventRecord else _fields_of(event)
+            id, type, payload, actor, frame_id, caused_by, timestamp = fields
             try:
                 line = _encode((id, type, _Raw(payload), actor, frame_id, caused_by, timestamp))
             except (TypeError, UnicodeEncodeError):
@@ -61,7 +58,21 @@ def rows_behind(events: Iterable[Event], position: int, digest: bytes) -> list[R
             digest = sha256(digest + line).digest()
             rows.append((position, id, type, actor, payload.decode(), frame_id, caused_by, timestamp, digest))
     except (AttributeError, KeyError, TypeError) as error:
-        if isinstance(event, Event) or isinstance(error, ActiveGraphError):
+        if isinstance(event, (Event, EventRecord)) or isinstance(error, ActiveGraphError):
             raise
         raise no_event(event if isinstance(events, Iterable) else events) from None
     return rows
+
+
+def _fields_of(event: Event | RecordAsRead) -> tuple[Any, ...]:
+    """The fields of an event that others made or edited: its payload canonical, its header as a store carries it."""
+    if isinstance(event, RecordAsRead):
+        event = event.event()
+    header = id, type, actor, frame_id, caused_by, timestamp = _header(event.__dict__)
+    payload = canonical_payload(event)
+    if not (_TEXT_OR_NONE.issuperset(map(_kind_of, header)) and id and type and timestamp is not None):
+        id, type, actor, frame_id, caused_by, timestamp = header_of(event)
+    return id, type, payload, actor, frame_id, caused_by, timestamp
+
+
+_kind_of = type

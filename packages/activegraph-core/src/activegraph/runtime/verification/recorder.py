@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from activegraph.core.event import Event, raw_payload
 from activegraph.core.log import RunLog
 from activegraph.core.projection import Projection
+from activegraph.core.record import EventRecord
 from activegraph.core.recorder import Recorder
 from activegraph.runtime.log_rows import row_of
 from activegraph.runtime.scanner import LogScanner
@@ -25,27 +25,27 @@ class MeetingRecorder(Recorder):
         self.meeting = meeting
         self.owes = owes
 
-    def record(self, event: Event) -> None:
+    def record(self, event: EventRecord) -> None:
         """Take in an event of the open step, once it has met its counterpart."""
-        self.meeting.meet(event)
+        self.meeting.meet(event.event())
         super().record(event)
         self._saw(event, self.log.head + len(self.step))
 
-    def record_mark(self, event: Event) -> None:
+    def record_mark(self, event: EventRecord) -> None:
         """The same for a mark."""
-        self.meeting.meet(event)
+        self.meeting.meet(event.event())
         super().record_mark(event)
         self._saw(event, self.log.head + len(self.step))
 
-    def take_over(self, event: Event) -> None:
+    def take_over(self, event: EventRecord) -> None:
         """Take in an event of the host's as it was recorded; it is committed when this returns."""
         self.log.write((event,))
-        self.projection.apply(event.type, raw_payload(event))
+        self.projection.apply(event.type, event.payload)
         if self.observer is not None:
             self.observer.recorded(event)
         self._saw(event, self.log.head + 1)
         self.log.advance((event,))
 
-    def _saw(self, event: Event, position: int) -> None:
-        self.owes.see(row_of(position, event))
+    def _saw(self, event: EventRecord, position: int) -> None:
+        self.owes.see(row_of(position, event.event()))
         self.meeting.met()

@@ -17,10 +17,10 @@ from msgspec import Struct
 from activegraph.behaviors.base import AnyBehavior
 from activegraph.core.changes import Stamp
 from activegraph.core.codec import decode_canonical, encode_payload_bytes
-from activegraph.core.event import event_as_read
 from activegraph.core.graph import Graph
 from activegraph.core.ids import IDGen
 from activegraph.core.log_lines import silence
+from activegraph.core.record import RecordAsRead
 from activegraph.errors import ApprovalNotFoundError, PackSchemaViolation
 from activegraph.runtime.approvals import approve, deny
 from activegraph.runtime.budget import Budget
@@ -202,14 +202,15 @@ class Verification:
         payload = found.payload
         if found.kind == "stop" and id != row.id:
             payload = encode_payload_bytes(_renamed(decode_canonical(payload), meeting))
-        event = event_as_read(
+        record = RecordAsRead(
             id, row.type, payload, row.actor, row.frame_id, meeting.present_id(row.caused_by), row.timestamp
         )
+        event = record.event()
         self._ids.reseed_from_events((event,))
         meeting.feed(found, id)
         if self._engine is not None:
             self._engine.approvals.see(row_of(row.position, event))
-        self._recorder.take_over(event)
+        self._recorder.take_over(record)
 
     def _free_id(self, recorded_id: str) -> str:
         """The recorded id, unless marks more than the record has have used it up."""
