@@ -84,15 +84,15 @@ def _insert(cursor: sqlite3.Cursor, digest: str, fence: list[Any], run_id: str, 
     # The driver looks for an adapter of every None and of all bytes, time and again; what the statement
     # says itself, and a bytearray, it takes as they are.
     values = fence.copy()
-    for row in rows:
-        if row[5] is not None:
+    for position, id, type, actor, payload, frame_id, caused_by, timestamp, own in rows:
+        if frame_id is not None:
             break
-        values += (bytearray(row[8]), run_id, *row[:5], row[6], row[7])
+        values += (bytearray(own), run_id, position, id, type, actor, payload, caused_by, timestamp)
     else:
         cursor.execute(_statement(len(rows), digest, "NULL"), values)
         return
-    for row in rows:
-        fence += (bytearray(row[8]), run_id, *row[:5], row[6], row[7], row[5])
+    for position, id, type, actor, payload, frame_id, caused_by, timestamp, own in rows:
+        fence += (bytearray(own), run_id, position, id, type, actor, payload, caused_by, timestamp, frame_id)
     cursor.execute(_statement(len(rows), digest, "?"), fence)
 
 
