@@ -106,9 +106,10 @@ def _dispatch(engine: Engine, subscriptions: Subscriptions, item: WorkItem) -> T
             recorder.commit_step(engine.step_sync)
         if turn is None:
             engine.queue.popleft()
-            if engine.measures is not None:
+            measures = engine.measures
+            if measures is not None:
                 # Whatever is queued inside a run is heard by somebody, so nothing has to be left out.
-                engine.measures.queued(len(engine.queue))
+                measures.queued(len(engine.queue))
         return turn
     except BaseException as error:
         # An interrupt, wherever it came, or a store that failed: this event is half done here and owed in the log.

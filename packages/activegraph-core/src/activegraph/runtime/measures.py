@@ -55,7 +55,8 @@ class Measures(GuardedMetrics):
     def __init__(self, metrics: Metrics, run_id: str) -> None:
         super().__init__(metrics, run_id)
         self.declared_tools: Container[str] = frozenset()
-        self._begun: list[str] = []
+        self._begun: str | None = None
+        """The behavior whose start mark is in the open step."""
         self._last_model = _UNKNOWN
         self._is_counted = False
         """Whether the running invocation's last answer from a model was a failure, and counted as one."""
@@ -81,20 +82,18 @@ class Measures(GuardedMetrics):
             if type in readers:
                 readers[type](decode_canonical(event.payload))
                 counter = self._counter
-        begun = self._begun
-        if begun:
-            self._begun = []
-            for behavior in begun:
-                try:
-                    counter("activegraph_behaviors_invoked_total", {"behavior": behavior})
-                    self._in_a_row = 0
-                except Exception as error:  # a border: somebody's backend
-                    self._failed("activegraph_behaviors_invoked_total", error)
-                    counter = self._counter
+        behavior = self._begun
+        if behavior is not None:
+            self._begun = None
+            try:
+                counter("activegraph_behaviors_invoked_total", {"behavior": behavior})
+                self._in_a_row = 0
+            except Exception as error:  # a border: somebody's backend
+                self._failed("activegraph_behaviors_invoked_total", error)
 
     def begins(self, behavior: str) -> None:
         """The open step holds the mark that an invocation begins with."""
-        self._begun.append(behavior)
+        self._begun = behavior
         self._is_counted, self._last_model = False, _UNKNOWN
 
     def met(self, event: Event) -> None:
