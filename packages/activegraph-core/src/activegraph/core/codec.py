@@ -41,7 +41,7 @@ MAX_DEPTH = 200
 MAX_BYTES = 64 * 1024 * 1024
 """Longest canonical text of one payload."""
 
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 """What a decoder raises at bytes that were damaged: no JSON, no UTF-8, or nested without end."""
 
 _MIN_INT = -(2**63)

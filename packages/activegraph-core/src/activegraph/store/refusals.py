@@ -24,6 +24,7 @@ __all__ = [
     "duplicate",
     "first_double",
     "forked_handle",
+    "malformed_row",
     "missing_position",
     "no_event",
     "parent_not_found",
@@ -142,6 +143,18 @@ def missing_position(run_id: str, expected: int, found: int | None) -> LogIncons
             "reason": "order" if found is not None and found < expected else "gap",
             "position": expected,
         },
+    )
+
+
+def malformed_row(run_id: str, position: object, why: str) -> LogInconsistencyError:
+    """The error for a row whose columns hold values of another kind than any event has."""
+    where = f"position {position}" if type(position) is int else f"the position {shown(position)}"
+    return LogInconsistencyError(
+        f"the row at {where} of run {run_id!r} is no event: {why}",
+        what_failed=f"Reading the row at {where} of run {run_id!r}.",
+        why="The columns of a row are what an event was stored with; something else has written one of them.",
+        how_to_fix=f"Run `activegraph verify <url> {option('--run-id', run_id)}`, and restore the run from a copy.",
+        context={"run_id": run_id, "reason": "malformed", "position": position if type(position) is int else None},
     )
 
 

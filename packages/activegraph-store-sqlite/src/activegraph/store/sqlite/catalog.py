@@ -35,8 +35,8 @@ __all__ = [
 SELECT_RUNS = """
 SELECT
     r.run_id, r.parent_run_id, r.forked_at_event_id, r.label, r.created_at, r.goal, r.frame_id,
-    coalesce(e.position, 0),
-    e.id,
+    CAST(coalesce(e.position, 0) AS INTEGER),
+    CAST(e.id AS TEXT),
     CASE
         WHEN e.type IS NULL THEN 'stopped'
         WHEN e.type = 'runtime.idle' THEN 'idle'
@@ -102,7 +102,7 @@ def list_runs(location: Location) -> list[RunRecord]:
 
 def all_runs(connection: sqlite3.Connection) -> list[RunRecord]:
     """The records of all runs by `created_at`, then id."""
-    return [_record(connection, row) for row in connection.execute(SELECT_ALL_RUNS).fetchall()]
+    return [_record(connection, row) for row in reads.fetch(connection, SELECT_ALL_RUNS, ())]
 
 
 def most_recent_run_id(location: Location) -> str | None:
@@ -119,8 +119,8 @@ def most_recent_run_id(location: Location) -> str | None:
 
 def select_run(connection: sqlite3.Connection, run_id: str) -> RunRecord | None:
     """The record of one run."""
-    row = connection.execute(SELECT_ONE_RUN, (run_id,)).fetchone()
-    return None if row is None else _record(connection, row)
+    found = reads.fetch(connection, SELECT_ONE_RUN, (run_id,))
+    return _record(connection, found[0]) if found else None
 
 
 def upsert_run(connection: sqlite3.Connection, run_id: str, *, created_at: str, **fields: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from activegraph.core.event import NO_DIGEST
 from activegraph.store.records import RARE_TYPES
+from activegraph.store.refusals import malformed_row
 from msgspec import Struct
 
 __all__ = [
@@ -26,8 +27,14 @@ __all__ = [
 PAGE = 2000
 """Rows that are read at once; nothing is held between pages."""
 
+# A BLOB in a column of text is damage, and is read as damaged text is.
+_COLUMNS = (
+    "position, CAST(id AS TEXT), CAST(type AS TEXT), CAST(actor AS TEXT), CAST(payload AS TEXT), "
+    "CAST(frame_id AS TEXT), CAST(caused_by AS TEXT), CAST(timestamp AS TEXT), digest"
+)
+
 SELECT_HEAD = """
-SELECT position, id, digest, seq
+SELECT position, CAST(id AS TEXT), digest, seq
 FROM events
 WHERE run_id = ?
 ORDER BY position DESC
@@ -35,29 +42,29 @@ LIMIT 1"""
 
 SELECT_POSITION = "SELECT position FROM events WHERE run_id = ? AND id = ?"
 
-SELECT_PAGE = """
-SELECT position, id, type, actor, CAST(payload AS TEXT), frame_id, caused_by, timestamp, digest
+SELECT_PAGE = f"""
+SELECT {_COLUMNS}
 FROM events
 WHERE run_id = ? AND position >= ? AND position <= ?
 ORDER BY position
-LIMIT ?"""
+LIMIT ?"""  # noqa: S608 - the columns are a constant
 
-SELECT_BY_ID = """
-SELECT position, id, type, actor, CAST(payload AS TEXT), frame_id, caused_by, timestamp, digest
+SELECT_BY_ID = f"""
+SELECT {_COLUMNS}
 FROM events
-WHERE run_id = ? AND id = ?"""
+WHERE run_id = ? AND id = ?"""  # noqa: S608 - the columns are a constant
 
-SELECT_BY_TYPES = """
-SELECT position, id, type, actor, CAST(payload AS TEXT), frame_id, caused_by, timestamp, digest
+SELECT_BY_TYPES = f"""
+SELECT {_COLUMNS}
 FROM events
 WHERE run_id = ? AND position >= ? AND position <= ? AND type IN (SELECT value FROM json_each(?))
 ORDER BY position
-LIMIT ?"""
+LIMIT ?"""  # noqa: S608 - the columns are a constant
 
 # The planner takes a partial index only for a literal that its condition names.
 SELECT_RARE = {
     type: f"""
-SELECT position, id, type, actor, CAST(payload AS TEXT), frame_id, caused_by, timestamp, digest
+SELECT {_COLUMNS}
 FROM events
 WHERE run_id = ? AND type = '{type}' AND position >= ? AND position <= ?
 ORDER BY position
@@ -96,8 +103,9 @@ NO_HEAD = Head(0, None, NO_DIGEST)
 
 def head(connection: sqlite3.Connection, run_id: str) -> Head:
     """The run's last event."""
-    row = connection.execute(SELECT_HEAD, (run_id,)).fetchone()
-    return NO_HEAD if row is None else Head(*row)
+    for position, *others in fetch(connection, SELECT_HEAD, (run_id,)):
+        return Head(_whole(run_id, position), *others)
+    return NO_HEAD
 
 
 def page(connection: sqlite3.Connection, run_id: str, start: int, stop: int) -> list[Row]:
@@ -118,7 +126,13 @@ def position_of(connection: sqlite3.Connection, run_id: str, event_id: str) -> i
     if not _can_stand_in_a_column(event_id):
         return None
     row = connection.execute(SELECT_POSITION, (run_id, event_id)).fetchone()
-    return None if row is None else row[0]
+    return None if row is None else _whole(run_id, row[0])
+
+
+def _whole(run_id: str, position: object) -> int:
+    if type(position) is not int:
+        raise malformed_row(run_id, position, "a position is a whole number")
+    return position
 
 
 def boundaries(
