@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,6 +71,35 @@ def test_a_batch_is_a_sequence_of_events() -> None:
         batch[3]
 
 
+def test_a_batch_equals_a_list_of_its_events() -> None:
+    batch = EventBatch([record("evt_1"), record("evt_2")])
+    events = [record("evt_1").event(), record("evt_2").event()]
+    assert batch == events
+    assert events == batch
+    assert batch == EventBatch(list(batch.records))
+    assert batch != events[:1]
+    assert batch != events[::-1]
+    assert EventBatch(()) == ()
+    assert EventBatch(()) != ""
+    assert pickle.loads(pickle.dumps(batch)) == copy.deepcopy(batch) == events
+
+
+class OneByOne:
+    """A store of somebody's own with nothing but what every store has."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.seen: list[Any] = []
+        inner = InMemoryEventStore(run_id)
+        self.iter_events, self.get_event = inner.iter_events, inner.get_event
+        self.count, self.truncate_after, self.close = inner.count, inner.truncate_after, inner.close
+        self._inner = inner
+
+    def append(self, event: Event) -> None:
+        self.seen.append(event)
+        self._inner.append(event)
+
+
 class Watching(InMemoryEventStore):
     """A store of somebody's own, which looks at what it is given."""
 
@@ -83,14 +114,15 @@ class Watching(InMemoryEventStore):
         return super().append_many(list(events), expected_count=expected_count, sync=sync)
 
 
-def test_stores_listeners_behaviors_views_and_readers_are_given_events() -> None:
+@pytest.mark.parametrize("kind", [Watching, OneByOne])
+def test_stores_listeners_behaviors_views_and_readers_are_given_events(kind: type[Watching | OneByOne]) -> None:
     told: list[Any] = []
 
     def look(event: Any, graph: Any, ctx: Any) -> None:
         told.extend([event, *ctx.view.events()])
         told.append(graph.emit("seen", {"id": event.id}))
 
-    store = Watching("r")
+    store = kind("r")
     graph = Graph(run_id="r")
     graph.attach_store(store)
     graph.add_listener(told.append)
@@ -99,8 +131,21 @@ def test_stores_listeners_behaviors_views_and_readers_are_given_events() -> None
     with graph.transaction():
         graph.add_object("task", {"n": 1})
         told.extend(graph.events)
+    patches = [graph.propose_patch("task#1", "update", {"n": 2}, proposed_by="user") for _ in range(2)]
+    told += [graph.apply_patch(patches[0].id), graph.reject_patch(patches[1].id, "no")]
     runtime.run_until_idle()
     told += [*graph.events, *graph.events[2:], graph.events[-1], *store.seen]
     assert len(store.seen) == len(graph.events) > 5
     assert {type(event) for event in told} == {Event}
     assert [event.id for event in store.seen] == [event.id for event in graph.events]
+
+
+def test_behaviors_on_one_event_are_given_the_same_one() -> None:
+    seen: list[Event] = []
+    behaviors = [Behavior(name, lambda event, graph, ctx: seen.append(event), on=["host"]) for name in ("a", "b")]
+    graph = Graph(run_id="r")
+    runtime = Runtime(graph, behaviors=behaviors)
+    graph.emit(Event(graph.ids.event(), "host", {"n": [1]}))
+    runtime.run_until_idle()
+    assert seen[0] is seen[1]
+    assert seen[0] == graph.events[0]

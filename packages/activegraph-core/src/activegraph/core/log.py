@@ -1,7 +1,7 @@
 """The writer's end of one run's log: commits batches, knows the head, keeps a window of recent events.
 
 With a store the log lives there and only the window is in memory; without one the events are kept
-here as structs. A failed commit stops the log for good, because memory is then ahead of the truth.
+here as records. A failed commit stops the log for good, because memory is then ahead of the truth.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Protocol, cast
 
 from activegraph.core.event import Event
 from activegraph.core.log_lines import say
-from activegraph.core.record import EventBatch, EventRecord
+from activegraph.core.record import EventBatch, EventRecord, Events
 from activegraph.errors import (
     DuplicateEventError,
     NonSerializableEventError,
@@ -118,8 +118,8 @@ class RunLog:
 
     def _write(self, events: Sequence[EventRecord], sync: bool | None) -> None:
         if self._append_many is None:
-            for event in events:
-                cast(LogStore, self.store).append(event.event())
+            for record in events:
+                cast(LogStore, self.store).append(record.event())
             return
         batch = EventBatch(events)
         for attempt in range(_REPEATS_AFTER_UNKNOWN_OUTCOME + 1):
@@ -175,9 +175,9 @@ class RunLog:
 
     def get(self, event_id: str) -> Event | None:
         """The committed event of this id."""
-        for event in reversed(self.window):
-            if event.id == event_id:
-                return event.event()
+        for record in reversed(self.window):
+            if record.id == event_id:
+                return record.event()
         if self.store is not None:
             with self._readable() as store:
                 found: Event | None = store.get_event(event_id)
@@ -199,7 +199,10 @@ class RunLog:
             yield from self._stored(start, last)
 
     def recent(self, count: int, window: Sequence[EventRecord], head: int) -> Sequence[Event | EventRecord]:
-        """The newest `count` events of the instant at which `window` and `head` were copied; for any thread."""
+        """The newest `count` events of the instant at which `window` and `head` were copied; for any thread.
+
+        Those of the window are records, so the payloads of what is returned are not of one kind.
+        """
         held = len(window)
         if count <= held or head == held:
             return window[max(0, held - count) :]
@@ -226,7 +229,7 @@ class RunLog:
                 yield from islice(store.iter_events(), start - 1, stop)
 
 
-class EventSequence(Sequence[Event]):
+class EventSequence(Events):
     """All events of a run in order, read when looked at: committed ones, then the open step's."""
 
     def __init__(self, log: RunLog, open_step: Sequence[EventRecord]) -> None:
@@ -257,14 +260,3 @@ class EventSequence(Sequence[Event]):
         found = list(self._log.read(start + 1, min(stop, self._head))) if start < self._head else []
         found.extend(self._open[max(0, start - self._head) : max(0, stop - self._head)])
         return found
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Sequence) or isinstance(other, (str, bytes)):
-            return NotImplemented
-        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} events>"

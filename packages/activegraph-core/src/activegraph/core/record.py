@@ -14,7 +14,7 @@ from msgspec import Struct
 from activegraph.core.codec import check_header
 from activegraph.core.event import Event, canonical_event, canonical_payload, event_as_read
 
-__all__ = ["EventBatch", "EventRecord", "RecordAsRead", "record_of"]
+__all__ = ["EventBatch", "EventRecord", "Events", "RecordAsRead", "record_of"]
 
 
 class EventRecord(Struct, frozen=True, gc=False):
@@ -62,7 +62,24 @@ def record_of(event: Event) -> EventRecord:
     )
 
 
-class EventBatch(Sequence[Event]):
+class Events(Sequence[Event]):
+    """Events that are made when they are looked at; equal to a list of the same."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or isinstance(other, (str, bytes)):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} events>"
+
+
+class EventBatch(Events):
     """Records as the sequence of events that a store is given; a store of ours takes the records themselves."""
 
     __slots__ = ("records",)
@@ -84,6 +101,3 @@ class EventBatch(Sequence[Event]):
         if isinstance(place, slice):
             return [record.event() for record in self.records[place]]
         return self.records[place].event()
-
-    def __repr__(self) -> str:
-        return f"<{len(self.records)} events>"

@@ -263,7 +263,7 @@ class Recorder:
         return True
 
     def _tell_listeners(self, events: Sequence[EventRecord], *, later: bool = False) -> None:
-        self._unheard.extend(event.event() for event in events)
+        self._unheard.extend(record.event() for record in events)
         if self._notifying or later:
             return
         self._notifying = True

@@ -208,14 +208,14 @@ class Invocation:
                 engine.recorded(event)
         return event
 
-    def _meet_or_record(self, event: EventRecord) -> None:
+    def _meet_or_record(self, made: EventRecord) -> None:
         self._require_sound()
         if not self.prefix:
-            self.engine.recorder.record(event)
+            self.engine.recorder.record(made)
             return
         recorded = self.prefix.popleft()
         try:
-            require_same(recorded, event.event())
+            require_same(recorded, made.event())
             self.engine.projection.apply(recorded.type, raw_payload(recorded))
             if recorded.type in APPROVAL_TYPES:
                 self.engine.approvals.take(recorded, raw_payload(recorded))

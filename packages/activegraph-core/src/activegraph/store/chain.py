@@ -28,6 +28,7 @@ Row = tuple[int, str, str, str | None, str, str | None, str | None, str, bytes]
 _encode = msgspec.json.Encoder().encode
 _Raw = msgspec.Raw
 _header = itemgetter("id", "type", "actor", "frame_id", "caused_by", "timestamp")
+_kind_of = type
 _TEXT_OR_NONE = frozenset({str, type(None)})
 
 _NUL = b"\\u0000"
@@ -73,6 +74,3 @@ def _fields_of(event: Event | RecordAsRead) -> tuple[Any, ...]:
     if not (_TEXT_OR_NONE.issuperset(map(_kind_of, header)) and id and type and timestamp is not None):
         id, type, actor, frame_id, caused_by, timestamp = header_of(event)
     return id, type, payload, actor, frame_id, caused_by, timestamp
-
-
-_kind_of = type

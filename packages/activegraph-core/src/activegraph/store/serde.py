@@ -19,8 +19,9 @@ from activegraph.core.codec import (
     encode_value,
     may_hold_tags,
 )
-from activegraph.core.event import Event, canonical_event, canonical_payload, event_as_read, event_digest
+from activegraph.core.event import Event, canonical_payload, event_as_read, event_digest
 from activegraph.core.log_lines import error_fields, say
+from activegraph.core.record import record_of
 from activegraph.errors import CorruptedEventPayloadError, LogInconsistencyError, NonSerializableEventError
 
 __all__ = [
@@ -259,8 +260,7 @@ def validate_event(event: Event) -> None:
 
 def canonicalize_event(event: Event) -> Event:
     """The event as a store would return it, detached."""
-    id, type, actor, frame_id, caused_by, timestamp = header_of(event)
-    return canonical_event(id, type, canonical_payload(event), actor, frame_id, caused_by, timestamp)
+    return record_of(event).event()
 
 
 def clone_event(event: Event) -> Event:

@@ -16,4 +16,4 @@ __all__ = ["events_of_type"]
 def events_of_type(graph: Graph, type: str) -> Iterator[Event]:
     """Events of one type in log order, by the store's index where it has one."""
     yield from graph._log.of_type(type)
-    yield from (event.event() for event in graph._recorder.step if event.type == type)
+    yield from (record.event() for record in graph._recorder.step if record.type == type)
