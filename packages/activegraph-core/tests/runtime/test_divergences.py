@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import logging
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,22 @@ class TestPassing:
         runtime.run_goal("why")
 
         assert Runtime.load(str(path), behaviors=[behavior(draws)], seed=3, replay_strict=True).run_id == RUN
+
+    @pytest.mark.parametrize("column", ["actor", "caused_by", "frame_id", "timestamp"])
+    def test_a_header_of_the_hosts_that_no_event_could_carry_is_an_input_like_any(
+        self, path: Path, column: str
+    ) -> None:
+        with new([behavior(adds("task"))], persist_to=path) as runtime:
+            runtime.run_goal("why")
+            runtime.graph.add_object("note", {})
+        with closing(sqlite3.connect(path)) as database:
+            database.execute(
+                f"UPDATE events SET {column} = 'a' || CHAR(0) WHERE type LIKE '%.created' AND actor = 'user'"
+            )
+            database.commit()
+            assert database.total_changes > 0
+
+        assert getattr(replay(path, behavior(adds("task"))).graph.events[0], column) == "a\0"
 
     def test_behaviors_that_do_nothing_may_come_and_go(self, path: Path) -> None:
         tells = behavior(lambda event, graph, ctx: graph.emit("told", {"about": event.id}), "tell", "object.created")
