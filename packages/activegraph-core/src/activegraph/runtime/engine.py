@@ -90,6 +90,7 @@ class Engine:
     owed: Owed | None = None
     """What a load found still to do; None once the queue has been built from it."""
     owed_depth = 0
+    """Events that wait according to it."""
     cut: CutOff | None = None
     """The invocation that a crash cut off, until it has been finished."""
     last_taken: str | None = None
@@ -293,7 +294,8 @@ class Engine:
             queue = self.owed.queue(subscriptions, self.projection)
             queue.extend(fresh)
             # All at once, since an interrupt in between would leave the run owing nothing.
-            self.queue, self.delayed, self.owed = queue, self.owed.entries(subscriptions, self.projection), None
+            entries = self.owed.entries(subscriptions, self.projection)
+            self.queue, self.delayed, self.owed, self.owed_depth = queue, entries, None, 0
         else:
             self.queue = deque(fresh)
         self._unheard = 0
@@ -301,8 +303,7 @@ class Engine:
 
     def queue_depth(self) -> int:
         """Events that wait for dispatch; one that is partly dispatched counts."""
-        waiting = len(self.queue) - self._unheard
-        return waiting + self.owed_depth if self.owed is not None else waiting
+        return len(self.queue) - self._unheard + self.owed_depth
 
     def before_host_change(self) -> None:
         """Refuse changes while an invocation waits to be finished against its prefix."""

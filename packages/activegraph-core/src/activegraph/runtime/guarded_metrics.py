@@ -40,6 +40,7 @@ class GuardedMetrics:
         self.run_id = run_id
         self.dropped = 0
         self._in_a_row = 0
+        self._has_failed = False
         self._faults = _faults.setdefault(id(backend), _Faults(backend))
         self._counter = _method(backend, "counter")
         self._histogram = _method(backend, "histogram")
@@ -54,7 +55,6 @@ class GuardedMetrics:
         """Add to a total."""
         try:
             self._counter(name, tags, value)
-            self._in_a_row = 0
         except Exception as error:  # a border: somebody's backend
             self._failed(name, error)
 
@@ -62,7 +62,6 @@ class GuardedMetrics:
         """Record one observation."""
         try:
             self._histogram(name, tags, value)
-            self._in_a_row = 0
         except Exception as error:  # a border: somebody's backend
             self._failed(name, error)
 
@@ -70,7 +69,6 @@ class GuardedMetrics:
         """Set what a series stands at."""
         try:
             self._gauge(name, tags, value)
-            self._in_a_row = 0
         except Exception as error:  # a border: somebody's backend
             self._failed(name, error)
 
@@ -93,6 +91,11 @@ class GuardedMetrics:
     def _failed(self, name: str, error: Exception) -> None:
         self.dropped += 1
         self._in_a_row += 1
+        if not self._has_failed:
+            self._has_failed = True
+            self._counter, self._histogram, self._gauge = map(
+                self._noting_success, (self._counter, self._histogram, self._gauge)
+            )
         if name not in self._faults.said:
             self._faults.said.add(name)
             fields = {"run_id": self.run_id, **error_fields(error)}
@@ -102,6 +105,15 @@ class GuardedMetrics:
             fields = {"run_id": self.run_id, **error_fields(error)}
             message = "metrics backend is called no more after %d failures in a row"
             say(_logger, logging.WARNING, message, _PATIENCE, **fields)
+
+    def _noting_success(self, observe: Any) -> Any:
+        """As `observe`; what it takes ends a row of failures. A backend that has never failed is spared that."""
+
+        def noted(name: str, tags: dict[str, str], value: float = 1.0) -> None:
+            observe(name, tags, value)
+            self._in_a_row = 0
+
+        return noted
 
     def _drop(self, name: str, tags: dict[str, str], value: float = 1.0) -> None:
         self.dropped += 1

@@ -75,7 +75,6 @@ class Measures(GuardedMetrics):
             type = event.type
             try:
                 counter("activegraph_events_emitted_total", {"event_type": type})
-                self._in_a_row = 0
             except Exception as error:  # a border: somebody's backend
                 self._failed("activegraph_events_emitted_total", error)
                 counter = self._counter
@@ -87,7 +86,6 @@ class Measures(GuardedMetrics):
             self._begun = None
             try:
                 counter("activegraph_behaviors_invoked_total", {"behavior": behavior})
-                self._in_a_row = 0
             except Exception as error:  # a border: somebody's backend
                 self._failed("activegraph_behaviors_invoked_total", error)
 
@@ -105,7 +103,6 @@ class Measures(GuardedMetrics):
         """An invocation has ended, well or not, after so long."""
         try:
             self._histogram("activegraph_behaviors_duration_seconds", {"behavior": behavior}, seconds)
-            self._in_a_row = 0
         except Exception as error:  # a border: somebody's backend
             self._failed("activegraph_behaviors_duration_seconds", error)
 
@@ -122,7 +119,6 @@ class Measures(GuardedMetrics):
         """So many events wait now."""
         try:
             self._gauge("activegraph_queue_depth", {}, depth)
-            self._in_a_row = 0
         except Exception as error:  # a border: somebody's backend
             self._failed("activegraph_queue_depth", error)
 
