@@ -289,16 +289,20 @@ def _rules(patterns: bool, models: bool) -> st.SearchStrategy[Rule]:
     ).map(_sound)
 
 
-def _sound(rule: Rule) -> Rule:
-    """A rule that asks a model is about no relation, and hears of no calls; one that hears of matches has no pattern.
+_BEFORE_ACTING = frozenset({"pattern.matched", *_CALLS})
+"""What an invocation writes whether its behavior acts or not."""
 
-    Two of those would answer each other for ever: what they hear of is written before any of them acts.
+
+def _sound(rule: Rule) -> Rule:
+    """A rule that asks a model is about no relation; one that hears of matches or calls makes none itself.
+
+    Two of those would answer each other for ever.
     """
-    if "pattern.matched" in rule.on:
-        rule = replace(rule, pattern=None)
-    if rule.turns is None or rule.relation is not None:
-        return replace(rule, turns=None)
-    return replace(rule, on=("object.created",)) if set(rule.on) & set(_CALLS) else rule
+    if rule.relation is not None:
+        rule = replace(rule, turns=None)
+    if _BEFORE_ACTING.isdisjoint(rule.on):
+        return rule
+    return replace(rule, pattern=None) if rule.turns is None else replace(rule, on=("object.created",))
 
 
 _PLANNER = Rule("a", ("goal.created",), ("relate", "relate again", "ping"))
