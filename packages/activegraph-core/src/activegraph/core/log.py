@@ -194,7 +194,7 @@ class RunLog:
         first_held = self.head - len(self.window) + 1
         if start >= first_held:
             held = list(islice(self.window, start - first_held, max(0, last - first_held + 1)))
-            yield from (record.event() for record in held)
+            yield from EventBatch(held)
         else:
             yield from self._stored(start, last)
 
@@ -219,8 +219,7 @@ class RunLog:
     def _stored(self, start: int, stop: int) -> Iterator[Event]:
         """Events before the window, from the store or from what is kept here."""
         if self.store is None:
-            for kept in self._kept[start - 1 : stop]:
-                yield kept.event()
+            yield from EventBatch(self._kept[start - 1 : stop])
             return
         with self._readable() as store:
             if (iter_range := getattr(store, "iter_range", None)) is not None:

@@ -20,7 +20,7 @@ from activegraph.core.event import Event
 from activegraph.core.log import LogStore, RunLog
 from activegraph.core.log_lines import error_fields, log_emitted, name_of, say, wants_lines
 from activegraph.core.projection import GRAPH_TYPES, MalformedGraphEvent, Projection
-from activegraph.core.record import EventRecord
+from activegraph.core.record import EventBatch, EventRecord
 from activegraph.errors import DuplicateEventError, InvalidArgumentType, NonSerializableEventError
 
 __all__ = ["Listener", "Recorder", "RunObserver"]
@@ -263,7 +263,7 @@ class Recorder:
         return True
 
     def _tell_listeners(self, events: Sequence[EventRecord], *, later: bool = False) -> None:
-        self._unheard.extend(record.event() for record in events)
+        self._unheard.extend(EventBatch(events))
         if self._notifying or later:
             return
         self._notifying = True

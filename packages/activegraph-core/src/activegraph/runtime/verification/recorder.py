@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from activegraph.core.event import Event
 from activegraph.core.log import RunLog
 from activegraph.core.projection import Projection
 from activegraph.core.record import EventRecord
@@ -27,15 +28,17 @@ class MeetingRecorder(Recorder):
 
     def record(self, event: EventRecord) -> None:
         """Take in an event of the open step, once it has met its counterpart."""
-        self.meeting.meet(event.event())
+        shown = event.event()
+        self.meeting.meet(shown)
         super().record(event)
-        self._saw(event, self.log.head + len(self.step))
+        self._saw(shown, self.log.head + len(self.step))
 
     def record_mark(self, event: EventRecord) -> None:
         """The same for a mark."""
-        self.meeting.meet(event.event())
+        shown = event.event()
+        self.meeting.meet(shown)
         super().record_mark(event)
-        self._saw(event, self.log.head + len(self.step))
+        self._saw(shown, self.log.head + len(self.step))
 
     def take_over(self, event: EventRecord) -> None:
         """Take in an event of the host's as it was recorded; it is committed when this returns."""
@@ -43,9 +46,9 @@ class MeetingRecorder(Recorder):
         self.projection.apply(event.type, event.payload)
         if self.observer is not None:
             self.observer.recorded(event)
-        self._saw(event, self.log.head + 1)
+        self._saw(event.event(), self.log.head + 1)
         self.log.advance((event,))
 
-    def _saw(self, event: EventRecord, position: int) -> None:
-        self.owes.see(row_of(position, event.event()))
+    def _saw(self, event: Event, position: int) -> None:
+        self.owes.see(row_of(position, event))
         self.meeting.met()
