@@ -146,15 +146,15 @@ def missing_position(run_id: str, expected: int, found: int | None) -> LogIncons
     )
 
 
-def malformed_row(run_id: str, position: object, why: str) -> LogInconsistencyError:
-    """The error for a row whose columns hold values of another kind than any event has."""
-    where = f"position {position}" if type(position) is int else f"the position {shown(position)}"
+def malformed_row(run_id: str, position: object) -> LogInconsistencyError:
+    """The error for a row at a position that is no whole number."""
+    where = f"the position {shown(position)} of run {run_id!r}"
     return LogInconsistencyError(
-        f"the row at {where} of run {run_id!r} is no event: {why}",
-        what_failed=f"Reading the row at {where} of run {run_id!r}.",
+        f"the row at {where} is no event: a position is a whole number",
+        what_failed=f"Reading the row at {where}.",
         why="The columns of a row are what an event was stored with; something else has written one of them.",
         how_to_fix=f"Run `activegraph verify <url> {option('--run-id', run_id)}`, and restore the run from a copy.",
-        context={"run_id": run_id, "reason": "malformed", "position": position if type(position) is int else None},
+        context={"run_id": run_id, "reason": "malformed", "position": None},
     )
 
 

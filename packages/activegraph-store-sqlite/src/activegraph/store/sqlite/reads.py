@@ -131,7 +131,7 @@ def position_of(connection: sqlite3.Connection, run_id: str, event_id: str) -> i
 
 def _whole(run_id: str, position: object) -> int:
     if type(position) is not int:
-        raise malformed_row(run_id, position, "a position is a whole number")
+        raise malformed_row(run_id, position)
     return position
 
 
